@@ -1,0 +1,181 @@
+"""Checked reading of a sensor definition: every error names the file and the field."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from musyq_cube.errors import SensorError
+from musyq_cube.types import QA
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from musyq_cube.types import JSON
+
+_REQUIRED: Any = object()
+
+
+class Node:
+    """A JSON object of a definition file that knows where it stands in the file."""
+
+    def __init__(self, data: Any, file: Path, where: str = "") -> None:
+        self.file, self.where = file, where
+        if not isinstance(data, dict):
+            raise SensorError(f"{file}: {where or 'the file'} is {type(data).__name__}, expected a JSON object")
+        self.data: JSON = data
+
+    def error(self, field: str, problem: str) -> SensorError:
+        """Return the error for one field."""
+        return SensorError(f"{self.file}: {self._at(field)} {problem}")
+
+    def _at(self, field: str) -> str:
+        return f"{self.where}.{field}" if self.where else field
+
+    def _get(self, field: str, default: Any, kinds: type | tuple[type, ...], kind: str) -> Any:
+        value = self.data.get(field, default)
+        if value is _REQUIRED:
+            raise self.error(field, "is missing")
+        if (value is None and (default is not _REQUIRED)) or (field not in self.data):
+            return value
+        if not isinstance(value, kinds) or isinstance(value, bool):
+            raise self.error(field, f"is {value!r}, expected {kind}")
+        return value
+
+    def text(self, field: str, default: Any = _REQUIRED) -> Any:
+        """Return a text field."""
+        return self._get(field, default, str, "text")
+
+    def number(self, field: str, default: Any = _REQUIRED) -> Any:
+        """Return a number; null in the file stays None."""
+        return self._get(field, default, (int, float), "a number")
+
+    def texts(self, field: str, default: Any = _REQUIRED) -> tuple[str, ...]:
+        """Return a list of texts."""
+        values = self._get(field, default, (list, tuple), "a list of texts")
+        if not all(isinstance(v, str) for v in values):
+            raise self.error(field, f"is {values!r}, expected a list of texts")
+        return tuple(values)
+
+    def numbers(self, field: str, default: Any = _REQUIRED) -> Any:
+        """Return a list of numbers, or the default."""
+        return self._get(field, default, list, "a list of numbers")
+
+    def choice(self, field: str, allowed: tuple[str, ...], default: Any = _REQUIRED) -> str:
+        """Return a text out of a fixed set."""
+        value = self.text(field, default)
+        if value not in allowed:
+            raise self.error(field, f"is {value!r}, expected one of {', '.join(allowed)}")
+        return str(value)
+
+    def regex(self, field: str) -> str | None:
+        """Return a regular expression that compiles, None where absent."""
+        pattern = self.text(field, None)
+        return None if pattern is None else self._compiled(field, pattern)
+
+    def regex_list(self, field: str) -> list[str]:
+        """Return regular expressions that compile."""
+        return [self._compiled(field, pattern) for pattern in self.texts(field, ())]
+
+    def _compiled(self, field: str, pattern: str) -> str:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise self.error(field, f"is not a regular expression: {pattern!r}: {error}") from None
+        return pattern
+
+    def child(self, field: str, default: Any = _REQUIRED) -> Node:
+        """Return a nested object."""
+        return Node(self._get(field, default, dict, "an object"), self.file, self._at(field))
+
+    def children(self, field: str) -> Iterator[tuple[str, Node]]:
+        """Yield (key, object) of a nested mapping of objects."""
+        for key, value in self._get(field, _REQUIRED, dict, "an object").items():
+            yield key, Node(value, self.file, f"{self._at(field)}.{key}")
+
+    def items(self, field: str, default: Any = _REQUIRED) -> Iterator[Node]:
+        """Yield the objects of a nested list."""
+        for i, value in enumerate(self._get(field, default, (list, tuple), "a list")):
+            yield Node(value, self.file, f"{self._at(field)}[{i}]")
+
+    def merged(self, below: JSON) -> Node:
+        """Return the same place with missing fields taken from `below`."""
+        return Node({**below, **self.data}, self.file, self.where)
+
+    def only(self, *fields: str) -> None:
+        """Refuse misspelt fields."""
+        if unknown := set(self.data) - set(fields):
+            raise self.error(min(unknown), f"is not a field here; known fields: {', '.join(fields)}")
+
+
+def qa_rules(node: Node) -> tuple[tuple[int, int, int], ...]:
+    """
+    Return (mask, value, common bits) from STAC ``classification:bitfields`` or ``classification:classes``.
+
+    A class sets the common bits of its ``musyq:qa`` (a name of :class:`musyq_cube.types.QA`, or a list of them).
+    """
+    rules = []
+    for bits in node.items("classification:bitfields", ()):
+        offset, length = int(bits.number("offset")), int(bits.number("length"))
+        mask = ((1 << length) - 1) << offset
+        rules += [(mask, int(c.number("value")) << offset, b) for c in bits.items("classes") if (b := _common(c))]
+    full = (1 << (8 * np.dtype(node.text("data_type", "uint16") or "uint16").itemsize)) - 1
+    for cls in node.items("classification:classes", ()):
+        if b := _common(cls):
+            rules.append((full, int(cls.number("value")) & full, b))
+    return tuple(rules)
+
+
+def _common(node: Node) -> int:
+    names = node.data.get("musyq:qa", [])
+    bits = QA(0)
+    for name in [names] if isinstance(names, str) else names:
+        if name not in QA.__members__:
+            raise node.error("musyq:qa", f"is {name!r}, expected one of {', '.join(QA.__members__)}")
+        bits |= QA[name]
+    return int(bits)
+
+
+def read_json(path: Path) -> JSON:
+    """Read a JSON object; SensorError where it is not one."""
+    try:
+        data: JSON = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SensorError(f"{path}: no such file; a sensor is a folder with collection.json and srf.csv") from None
+    except ValueError as error:
+        raise SensorError(f"{path}: not JSON: {error}") from None
+    return data
+
+
+@cache
+def read_srf(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """
+    Read a spectral response table (band, wavelength_um, response) by band.
+
+    Raises
+    ------
+    SensorError
+        Naming the file and line: wrong header, not numbers, wavelengths not increasing, response outside 0…1.
+    """
+    if not path.exists():
+        raise SensorError(f"{path}: no such file; a sensor needs its spectral response (band,wavelength_um,response)")
+    lines = path.read_text(encoding="utf-8").splitlines()
+    if not lines or lines[0] != "band,wavelength_um,response":
+        raise SensorError(f"{path}: line 1 must be band,wavelength_um,response")
+    table: dict[str, list[tuple[float, float]]] = {}
+    for number, line in enumerate(lines[1:], 2):
+        try:
+            band, wavelength, response = line.split(",")
+            row = (float(wavelength), float(response))
+        except ValueError:
+            raise SensorError(f"{path}: line {number} is {line!r}, expected band,wavelength_um,response") from None
+        rows = table.setdefault(band, [])
+        if not 0 <= row[1] <= 1 or (rows and row[0] <= rows[-1][0]):
+            raise SensorError(f"{path}: line {number}: response must be in 0…1 and wavelength increase within a band")
+        rows.append(row)
+    return {band: tuple(np.array(rows).T) for band, rows in table.items()}

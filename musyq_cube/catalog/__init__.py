@@ -1,0 +1,22 @@
+"""Catalogues of scenes: register files, search, adapt STAC Items to Scenes."""
+
+from musyq_cube.catalog.adapt import adapt
+from musyq_cube.catalog.catalog import Catalog, open_catalog
+from musyq_cube.catalog.dedupe import Dropped, Scenes, deduplicate
+from musyq_cube.catalog.register import RegisterReport, register
+from musyq_cube.catalog.search import scenes_of, search
+from musyq_cube.catalog.write import rebuild
+
+__all__ = [
+    "Catalog",
+    "Dropped",
+    "RegisterReport",
+    "Scenes",
+    "adapt",
+    "deduplicate",
+    "open_catalog",
+    "rebuild",
+    "register",
+    "scenes_of",
+    "search",
+]

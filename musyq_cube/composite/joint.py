@@ -1,0 +1,175 @@
+"""Methods that decide for all bands of a pixel together: geomedian, medoid, best pixel, greatest NDVI."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from musyq_cube.composite.bands import standard_error
+from musyq_cube.composite.observations import EVIDENCE
+from musyq_cube.composite.scores import bap_score
+from musyq_cube.errors import CompositeError
+from musyq_cube.kernels._gufunc import F32, over_pixels
+from musyq_cube.kernels.geomedian import complete, distances, geomedian
+from musyq_cube.kernels.reduce import summarize
+from musyq_cube.kernels.select import quantile
+from musyq_cube.types import QA
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from concurrent.futures import Executor
+
+    from musyq_cube.composite.observations import Observations
+    from musyq_cube.kernels._gufunc import Array
+
+MEDIAN_FACTOR = 1.2533
+"""√(π/2): standard error of a median of normal data, relative to σ/√n."""
+
+MADS = ("emad", "smad", "bcmad")
+"""Extra variables of the geomedian."""
+
+
+def reduce_joint(
+    bands: Mapping[str, F32],
+    qa: npt.NDArray[np.uint16],
+    method: str,
+    observations: Observations,
+    *,
+    thermal: frozenset[str] = frozenset(),
+    extras: Mapping[str, Array] | None = None,
+    pool: Executor | None = None,
+    **options: Any,
+) -> dict[str, Array]:
+    """
+    All bands of a composite whose method decides for all bands together.
+
+    Parameters
+    ----------
+    bands : float32 (time, y, x) each
+        NaN where masked. An observation that lacks one band does not take part.
+    qa : uint16 (time, y, x)
+        Common quality bits.
+    method
+        ``"geomedian"``, ``"medoid"``, ``"best_pixel"`` or ``"max_ndvi"``.
+    observations
+        Who and when.
+    thermal
+        Bands in kelvin: they follow the decision (geomedian: their own median) but do not take part in distances.
+    extras
+        `vza`, `cloud_distance` on (time, y, x), where there are.
+    pool
+        Threads to share the pixels.
+    **options
+        Of the method.
+
+    Returns
+    -------
+    dict
+        Each band, each ``<band>_unc``, `count`, `source`, `day`, `qa`, and the MADs where asked for, on (y, x).
+    """
+    names = list(bands)
+    extras = dict(extras or {})
+    shape = qa.shape[1:]
+    values, errors = (np.empty((len(names), *shape), np.float32) for _ in range(2))
+    evidence = {name: np.empty(shape, dtype) for name, dtype in EVIDENCE.items()}
+    mads = np.empty((len(MADS) if options.get("mads") else 0, *shape), np.float32)
+    function = _METHODS[method]
+    optical = np.array([n not in thermal for n in names]) if set(names) - thermal else np.ones(len(names), bool)
+
+    def strip(*parts: Array) -> list[Array]:
+        x = np.stack(parts[: len(names)])
+        flags = parts[len(names)]
+        x[:, ~observations.used(flags)] = np.nan
+        more = dict(zip(extras, parts[len(names) + 1 :], strict=True))
+        chosen = function(_Strip(complete(x), flags, more, names, optical, observations), **options)
+        return chosen if len(chosen) > 6 else [*chosen, np.empty((0, x.shape[-1]), np.float32)]
+
+    outputs = [values, errors, *evidence.values(), mads]
+    try:
+        over_pixels(strip, [*bands.values(), qa, *extras.values()], outputs, observations.order, pool)
+    except TypeError as error:
+        raise CompositeError(f"method {method!r}: {error}") from error
+    out = dict(zip(names, values, strict=True)) | {f"{n}_unc": e for n, e in zip(names, errors, strict=True)}
+    return out | evidence | dict(zip(MADS, mads, strict=False))
+
+
+@dataclass(frozen=True)
+class _Strip:
+    """Pixels of one strip: x (band, time, pixel) complete or NaN, qa and extras (time, pixel)."""
+
+    x: F32
+    qa: Array
+    extras: Mapping[str, Array]
+    names: list[str]
+    optical: Array
+    observations: Observations
+
+    def band(self, name: str) -> F32:
+        return self.x[self.names.index(name)]  # type: ignore[no-any-return]
+
+    def evidence(self) -> tuple[Array, ...]:
+        used = np.isfinite(self.x[0]).view(np.uint8)
+        return summarize(used, self.qa, self.observations.bits, self.observations.days)
+
+
+def _geomedian(strip: _Strip, *, mads: bool = False, eps: float = 1e-6, maxiter: int = 200) -> list[Array]:
+    x, optical = strip.x, strip.optical
+    value = np.empty((x.shape[0], x.shape[2]), np.float32)
+    value[optical] = geomedian(x[optical], eps, maxiter)
+    if not optical.all():
+        value[~optical] = quantile(x[~optical])
+    out = [value, standard_error(x, value, MEDIAN_FACTOR), *strip.evidence()]
+    return [*out, np.stack(distances(x[optical], value[optical]))] if mads else out
+
+
+def _medoid(strip: _Strip) -> list[Array]:
+    score = np.zeros(strip.qa.shape, np.float32)
+    for band in strip.x[strip.optical]:
+        difference = band - quantile(band)
+        score -= difference * difference
+    return _select(strip, score)
+
+
+def _best_pixel(strip: _Strip, **options: Any) -> list[Array]:
+    return _select(strip, bap_score(strip.observations, strip.extras.get("cloud_distance"), **options))
+
+
+def _max_ndvi(strip: _Strip, *, max_vza: float = 35.0) -> list[Array]:
+    red, nir = strip.band("red"), strip.band("nir")
+    with np.errstate(invalid="ignore", divide="ignore"):
+        score = np.nan_to_num((nir - red) / (nir + red), nan=-9, posinf=-9, neginf=-9).clip(-9, 9)
+    if "vza" in strip.extras:
+        score -= np.where(strip.extras["vza"] > max_vza, np.float32(100), np.float32(0))
+    return _select(strip, score)
+
+
+def _select(strip: _Strip, score: F32) -> list[Array]:
+    """Take the observation of greatest score, the earliest of equals, with everything that belongs to it."""
+    x, observations = strip.x, strip.observations
+    used = np.isfinite(x[0])
+    if not len(used):
+        nothing = np.full((x.shape[0], x.shape[2]), np.nan, np.float32)
+        return [nothing, nothing, *strip.evidence()]
+    count = used.sum(axis=0).astype(np.uint16)
+    index = np.where(used, score, np.float32(-np.inf)).argmax(axis=0)
+    value = np.take_along_axis(x, index[None, None], axis=1)[:, 0]
+    none = count == 0
+    return [
+        value,
+        standard_error(x, value, 1.0, scale_with_n=False),
+        count,
+        np.where(none, np.uint16(0), observations.bits[index]),
+        np.where(none, np.int16(-1), observations.days[index]),
+        np.where(none, np.uint16(QA.FILL), np.take_along_axis(strip.qa, index[None], axis=0)[0]),
+    ]
+
+
+_METHODS: dict[str, Callable[..., list[Array]]] = {
+    "geomedian": _geomedian,
+    "medoid": _medoid,
+    "best_pixel": _best_pixel,
+    "max_ndvi": _max_ndvi,
+}

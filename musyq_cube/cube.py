@@ -1,0 +1,299 @@
+"""The lazy cube: scenes on one grid as an xarray Dataset, one task per variable and block."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+
+import dask.array as da
+import numpy as np
+import shapely
+import xarray as xr
+from dask.base import tokenize
+from dask.highlevelgraph import HighLevelGraph
+from odc.geo.xr import xr_coords
+from pyproj import CRS, Transformer
+
+from musyq_cube.errors import GridError, ReadError
+from musyq_cube.grid import Grid, blocks, get_grid
+from musyq_cube.read.block import (
+    ANGLES,
+    _angle_attrs,
+    _band_attrs,
+    _time_coords,
+    group_scenes,
+    qa_attrs,
+    read_angles,
+    read_band,
+    read_qa,
+)
+from musyq_cube.region import as_region
+from musyq_cube.sensor import sensor
+from musyq_cube.types import QA
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from odc.geo.geobox import GeoBox
+
+    from musyq_cube.read.fuse import Group, GroupBy
+    from musyq_cube.read.warp import Method
+    from musyq_cube.scene import Scene, Source
+
+log = logging.getLogger(__name__)
+
+Engine: TypeAlias = Literal["native", "stackstac"]
+"""What reads: our own block reader, or the stackstac package."""
+
+MARGIN = 0.1
+"""
+Share of its size by which a footprint grows before it is compared with a block.
+
+Catalogues round footprints; a scene too many costs a header, a scene too few would cost pixels.
+"""
+
+METRES_PER_DEGREE = 111_320.0
+
+
+def cube(
+    scenes: Sequence[Scene],
+    grid: str | Grid | None = None,
+    region: Any = None,
+    bands: Sequence[str] | None = None,
+    *,
+    geobox: GeoBox | None = None,
+    block: int = 1024,
+    resampling: Method = "auto",
+    by: GroupBy = "solar_day",
+    angles: bool = True,
+    engine: Engine = "native",
+) -> xr.Dataset:
+    """
+    Put scenes on one grid, lazily.
+
+    Parameters
+    ----------
+    scenes
+        What :func:`musyq_cube.search` returned.
+    grid
+        A named grid. Default: UTM in the zone of the middle, at the finest pixel size that all scenes have (it is
+        logged).
+    region
+        What to cover (see :func:`musyq_cube.region.as_region`). Default: all scenes.
+    bands
+        Common names. Default: every band of every scene.
+    geobox
+        Exact output pixels, instead of grid and region.
+    block
+        Pixels along the sides of a chunk. Chunks hold all dates.
+    resampling
+        ``"auto"``, ``"nearest"``, ``"bilinear"``, ``"cubic"`` or ``"average"``; QA is always nearest.
+    by
+        ``"solar_day"`` fuses the scenes of one overpass; ``"scene"`` keeps each as a time step.
+    angles
+        Add sza, vza, raa (degrees; raa folded, 0 is the hot spot).
+    engine
+        ``"native"``, or ``"stackstac"`` (an optional extra; needs ``by="scene"``; no angles).
+
+    Returns
+    -------
+    xarray.Dataset
+        On (time, y, x), backed by Dask: bands float32 (reflectance 0…1 or kelvin, NaN where missing), `qa`
+        uint16, angles; coordinates time, sensor, scene, y, x, spatial_ref. One task per variable and block (one more
+        per angle), which knows only the scenes that may reach it. A scene that cannot be read is logged and left out.
+
+    Raises
+    ------
+    GridError
+        If there are no scenes, or grid and region do not fit.
+
+    Examples
+    --------
+    >>> cube([], "utm50n-30m", (116, 39, 117, 40))
+    Traceback (most recent call last):
+    musyq_cube.errors.GridError: no scenes: search again with a larger region or period
+    """
+    if not scenes:
+        raise GridError("no scenes: search again with a larger region or period")
+    if geobox is not None and geobox.crs is None:
+        raise GridError("the geobox has no CRS: give it one, or name a grid")
+    names = list(bands) if bands is not None else _all_bands(scenes)
+    box, name = (geobox, None) if geobox is not None else _choose(scenes, grid, region, names)
+    if engine == "stackstac":
+        from musyq_cube._stackstac import load
+
+        out = load(scenes, box, names, block=block, resampling=resampling, by=by)
+    elif engine == "native":
+        out = _native(group_scenes(scenes, by), box, names, block=block, resampling=resampling, angles=angles)
+    else:
+        raise ReadError(f'engine={engine!r}: choose "native" or "stackstac"')
+    attrs = {
+        "sensors": sorted({scene.sensor for scene in scenes}),
+        "proj:code": _code(box),
+        "proj:transform": list(box.affine)[:6],
+        "proj:shape": list(box.shape),
+    }
+    return out.assign_attrs(attrs | ({"grid": name} if name else {}))
+
+
+@dataclass(frozen=True)
+class BlockRead:
+    """The work of one task: one variable of one block, all dates."""
+
+    variable: str
+    """A band, ``qa`` or ``angles``."""
+    geobox: GeoBox
+    groups: tuple[Group, ...]
+    """Scenes that reach this block, by time step."""
+    steps: tuple[int, ...]
+    """The time steps that they are."""
+    times: int
+    """All time steps of the cube."""
+    resampling: Method
+
+    def __call__(self) -> np.ndarray[Any, Any]:
+        """Read: (time, y, x), or (3, time, y, x) for the angles."""
+        found = self._read() if self.groups else None
+        if found is not None and len(self.steps) == self.times:
+            return found
+        lead, fill, dtype = _KINDS.get(self.variable, _BAND)
+        out = np.full((*lead, self.times, *self.geobox.shape), fill, dtype)
+        if found is not None:
+            out[..., list(self.steps), :, :] = found
+        return out
+
+    def _read(self) -> np.ndarray[Any, Any]:
+        if self.variable == "qa":
+            return read_qa(self.groups, self.geobox)
+        if self.variable == "angles":
+            return np.stack(read_angles(self.groups, self.geobox))
+        return read_band(self.groups, self.variable, self.geobox, resampling=self.resampling)
+
+
+_BAND: tuple[tuple[int, ...], Any, type[np.generic]] = ((), np.nan, np.float32)
+_KINDS: dict[str, tuple[tuple[int, ...], Any, type[np.generic]]] = {
+    "qa": ((), int(QA.FILL), np.uint16),
+    "angles": ((len(ANGLES),), np.nan, np.float32),
+}
+
+
+def _native(
+    groups: tuple[Group, ...], box: GeoBox, names: list[str], *, block: int, resampling: Method, angles: bool
+) -> xr.Dataset:
+    tasks = _tasks(groups, box, block)
+    variables = [*names, "qa", *(["angles"] if angles else [])]
+    arrays = {v: _lazy(v, tasks, groups=groups, box=box, size=block, resampling=resampling) for v in variables}
+    dims = ("time", "y", "x")
+    data: dict[str, Any] = {n: (dims, arrays[n], _band_attrs(n, groups, "reflectance")) for n in names}
+    data["qa"] = (dims, arrays["qa"], qa_attrs())
+    for k, name in enumerate(ANGLES if angles else ()):
+        data[name] = (dims, arrays["angles"][k], _angle_attrs(name))
+    coords = {name: c.variable for name, c in xr_coords(box, always_yx=True).items()}
+    return xr.Dataset(data, coords | _time_coords(groups))
+
+
+Task: TypeAlias = "tuple[tuple[int, int], GeoBox, tuple[int, ...], tuple[Group, ...]]"
+
+
+def _tasks(groups: tuple[Group, ...], box: GeoBox, size: int) -> list[Task]:
+    """Place, geobox, time steps and scenes of every block; only the scenes that may reach it."""
+    owners = [(t, scene) for t, group in enumerate(groups) for scene in group]
+    tree = shapely.STRtree(_outlines([scene for _, scene in owners], box))
+    out: list[Task] = []
+    for part in blocks(box, size):
+        hits = np.sort(tree.query(shapely.box(*part.geobox.boundingbox.bbox), predicate="intersects"))
+        by_step: dict[int, list[Scene]] = {}
+        for hit in hits.tolist():
+            by_step.setdefault(owners[hit][0], []).append(owners[hit][1])
+        out.append(((part.row, part.col), part.geobox, tuple(by_step), tuple(map(tuple, by_step.values()))))
+    return out
+
+
+def _lazy(
+    variable: str, tasks: list[Task], *, groups: tuple[Group, ...], box: GeoBox, size: int, resampling: Method
+) -> da.Array:
+    lead, _, dtype = _KINDS.get(variable, _BAND)
+    keys = " ".join(scene.key for group in groups for scene in group)
+    place = (_code(box), tuple(box.affine), tuple(box.shape))
+    name = f"read-{variable}-{tokenize(keys, len(groups), place, size, resampling)}"
+    zeros = (0,) * (len(lead) + 1)
+    graph: dict[Any, Any] = {
+        (name, *zeros, *at): (BlockRead(variable, part, members, steps, len(groups), resampling),)
+        for at, part, steps, members in tasks
+    }
+    chunks = (*((n,) for n in lead), (len(groups),), *(_cut(n, size) for n in box.shape))
+    return da.Array(HighLevelGraph.from_collections(name, graph), name, chunks, dtype=dtype)  # type: ignore[no-untyped-call]
+
+
+def _code(box: GeoBox) -> str:
+    """EPSG code or WKT; the text of a CRS object depends on what was asked of it before."""
+    crs = cast("Any", box.crs)
+    return f"EPSG:{code}" if (code := crs.to_epsg()) else str(crs.to_wkt())
+
+
+def _cut(length: int, size: int) -> tuple[int, ...]:
+    return tuple(min(size, length - i) for i in range(0, length, size))
+
+
+def _outlines(scenes: list[Scene], box: GeoBox) -> np.ndarray[Any, Any]:
+    """Footprints in the CRS of the output, with a margin; the whole plane where they have no finite image."""
+    shapes = shapely.segmentize(shapely.from_wkt([scene.footprint for scene in scenes]), 0.5)
+    crs = CRS.from_user_input(_code(box))
+    to_grid = Transformer.from_crs("EPSG:4326", crs, always_xy=True)
+    points, owner = shapely.get_coordinates(shapes, return_index=True)
+    x, y = to_grid.transform(points[:, 0], points[:, 1])
+    lost = np.zeros(len(scenes), bool)
+    lost[owner[~(np.isfinite(x) & np.isfinite(y))]] = True
+    shapes[lost] = shapely.box(*box.boundingbox.bbox)
+    kept = ~lost[owner]
+    shapes[~lost] = shapely.set_coordinates(shapes[~lost], np.column_stack([x, y])[kept])
+    west, south, east, north = shapely.bounds(shapes).T
+    resolution = max(abs(box.affine.a), abs(box.affine.e))
+    margin = MARGIN * np.maximum(east - west, north - south) + 2 * resolution
+    grown = shapely.box(west - margin, south - margin, east + margin, north + margin)
+    if not crs.is_geographic:
+        return grown  # type: ignore[no-any-return]
+    # a region across the antimeridian has longitudes beyond 180
+    turns = [shapely.transform(grown, lambda c, t=t: c + np.array([t, 0.0])) for t in (-360.0, 360.0)]
+    return shapely.union_all([grown, *turns], axis=0)  # type: ignore[no-any-return]
+
+
+def _choose(scenes: Sequence[Scene], grid: str | Grid | None, region: Any, bands: list[str]) -> tuple[GeoBox, str]:
+    """Geobox and grid name for what the user said, with defaults for what was left open."""
+    area = as_region(shapely.union_all([s.geometry for s in scenes]).envelope if region is None else region)
+    chosen = get_grid(grid) if isinstance(grid, str) else grid
+    if chosen is None:
+        chosen = get_grid(f"utm-{_common_size(scenes, bands):g}m")
+    middle = area.geometry.centroid
+    concrete = chosen.zone(middle.x, middle.y)
+    if grid is None:
+        log.warning("no grid given: using %s", concrete.name)
+    return concrete.geobox(area), concrete.name
+
+
+def _common_size(scenes: Sequence[Scene], bands: list[str]) -> float:
+    """Metres of the finest pixel that every scene has in one of the bands."""
+    sizes = {}
+    for scene in scenes:
+        key = (scene.sensor, scene.collection, scene.quantity)
+        if key not in sizes:
+            found = [size for n, s in scene.bands if n in bands and (size := _size(scene, n, s)) is not None]
+            sizes[key] = min(found, default=None)
+    known = [size for size in sizes.values() if size is not None]
+    if not known:
+        raise GridError("no grid given, and the scenes do not say their pixel size: name a grid, for example utm-30m")
+    return max(known)
+
+
+def _size(scene: Scene, name: str, source: Source) -> float | None:
+    if source.grid is not None:
+        step = abs(source.grid.transform[0])
+        return (
+            round(step * METRES_PER_DEGREE, 0) if CRS.from_user_input(source.grid.crs).is_geographic else round(step, 3)
+        )
+    return next((b.gsd for b in sensor(scene.sensor).bands if b.key == name), None)
+
+
+def _all_bands(scenes: Sequence[Scene]) -> list[str]:
+    return list(dict.fromkeys(name for scene in scenes for name, _ in scene.bands))

@@ -1,0 +1,230 @@
+"""Geometric median over time of all bands together, and the spread of the observations around it."""
+
+# numba infers the types of kernels; annotations would say nothing more
+# ruff: noqa: ANN001, ANN202
+
+from __future__ import annotations
+
+import numpy as np
+
+from musyq_cube.kernels._gufunc import F32, gufunc, helper
+from musyq_cube.kernels.select import quantile
+
+GROUP = 16
+"""Pixels iterated together: their observations stay in the first-level cache."""
+
+ROUND = 1.5 * 2.0**16
+"""
+Adding and subtracting this rounds to multiples of 2**-36, so that sums of up to 2**16 terms of size 1 are exact.
+
+Exact sums do not depend on the order of the observations: the result is the same bits for every permutation.
+"""
+
+
+@helper
+def _load(x, p0, group, n):  # type: ignore[no-untyped-def]
+    """Copy up to GROUP pixels of ``(band, time, pixel)`` to ``(time, band, GROUP)``; count whole observations."""
+    bands, times, pixels = x.shape
+    width = min(GROUP, pixels - p0)
+    n[:] = 0
+    group[:, :, width:] = np.nan
+    for t in range(times):
+        for b in range(bands):
+            for k in range(width):
+                group[t, b, k] = x[b, t, p0 + k]
+        for k in range(width):
+            total = np.float32(0)
+            for b in range(bands):
+                total += abs(group[t, b, k])
+            n[k] += 1 if total < np.inf else 0
+
+
+@helper
+def _measure(x, y, dist, nearest):  # type: ignore[no-untyped-def]
+    """Euclidean distances of the observations to `y` (+inf if a band is missing), and the least above zero."""
+    times, bands, _ = x.shape
+    nearest[:] = np.inf
+    for t in range(times):
+        d = dist[t]
+        d[:] = 0
+        for b in range(bands):
+            for k in range(GROUP):
+                r = np.float64(x[t, b, k]) - y[b, k]
+                d[k] += r * r
+        for k in range(GROUP):
+            s = np.sqrt(d[k])
+            d[k] = s if s < np.inf else np.inf  # noqa: FURB136  # NaN becomes inf
+            nearest[k] = d[k] if d[k] > 0.0 and d[k] < nearest[k] else nearest[k]
+
+
+@helper
+def _pull(x, y, dist, nearest, force, weight, here):  # type: ignore[no-untyped-def]
+    """Sum unit vectors to the observations, their weights nearest/distance, and how many lie exactly at `y`."""
+    times, bands, _ = x.shape
+    inverse = np.empty(GROUP)
+    weight[:] = 0
+    here[:] = 0
+    force[:] = 0
+    for t in range(times):
+        d = dist[t]
+        for k in range(GROUP):
+            away = d[k] > 0.0
+            usable = away and d[k] < np.inf
+            inverse[k] = (1.0 if usable else 0.0) / (d[k] if usable else 1.0)
+            here[k] += 0.0 if away else 1.0
+            weight[k] += ((nearest[k] if usable else 0.0) * inverse[k] + ROUND) - ROUND
+        for b in range(bands):
+            for k in range(GROUP):
+                r = np.float64(x[t, b, k]) - y[b, k] if inverse[k] > 0.0 else 0.0
+                force[b, k] += (r * inverse[k] + ROUND) - ROUND
+
+
+@helper
+def _advance(y, force, nearest, weight, here, step, active, eps):  # type: ignore[no-untyped-def]
+    """Move `y` one step of Vardi and Zhang; return how many pixels go on."""
+    bands = y.shape[0]
+    remaining = 0
+    for k in range(GROUP):
+        if not active[k]:
+            continue
+        norm = 0.0
+        for b in range(bands):
+            norm += force[b, k] * force[b, k]
+        norm = np.sqrt(norm)
+        if norm <= here[k] or weight[k] == 0.0:
+            active[k] = False
+            continue
+        factor = (1.0 - here[k] / norm) * nearest[k] / weight[k]
+        for b in range(bands):
+            y[b, k] += factor * force[b, k]
+        ratio = max(factor * norm / step[k], 0.5)
+        step[k] = factor * norm
+        active[k] = ratio >= 1.0 or step[k] * ratio / (1.0 - ratio) >= eps
+        remaining += 1 if active[k] else 0
+    return remaining
+
+
+@helper
+def _minimise(x, y, active, eps, maxiter):  # type: ignore[no-untyped-def]
+    """Iterate GROUP pixels of ``x (time, band, pixel)`` from the start in `y`; each stops by its own convergence."""
+    times, bands, _ = x.shape
+    dist = np.empty((times, GROUP))
+    force = np.empty((bands, GROUP))
+    nearest, weight, here = np.empty(GROUP), np.empty(GROUP), np.empty(GROUP)
+    step = np.full(GROUP, np.inf)
+    for _ in range(maxiter):
+        _measure(x, y, dist, nearest)
+        _pull(x, y, dist, nearest, force, weight, here)
+        if _advance(y, force, nearest, weight, here, step, active, eps) == 0:
+            break
+
+
+@gufunc(
+    "void(float32[:,:,:], float32[:,:], float64, int64, float32[:,:])",
+    "(b,t,p),(b,p),(),()->(b,p)",
+)
+def _geomedian(x, start, eps, maxiter, value):  # type: ignore[no-untyped-def]
+    bands, times, pixels = x.shape
+    group = np.empty((times, bands, GROUP), np.float32)
+    y = np.zeros((bands, GROUP))
+    n = np.empty(GROUP, np.int64)
+    for p0 in range(0, pixels, GROUP):
+        width = min(GROUP, pixels - p0)
+        _load(x, p0, group, n)
+        for b in range(bands):
+            for k in range(width):
+                y[b, k] = start[b, p0 + k] if n[k] > 0 else 0.0
+        _minimise(group, y, n > 1, eps, maxiter)
+        for b in range(bands):
+            for k in range(width):
+                value[b, p0 + k] = y[b, k] if n[k] > 0 else np.nan
+
+
+def geomedian(x: F32, eps: float = 1e-6, maxiter: int = 200) -> F32:
+    """
+    Geometric median over time: the spectrum of least total Euclidean distance to the observed spectra.
+
+    Parameters
+    ----------
+    x : float32 (band, time, pixel)
+        Values of comparable scale in all bands; an observation that lacks one band (NaN) does not count.
+    eps
+        Stop when the estimated distance to the limit is less, in the unit of `x`.
+    maxiter
+        Most steps of a pixel.
+
+    Returns
+    -------
+    float32 (band, pixel)
+        NaN where nothing was observed. The same bits for every order of the observations. Where many points are
+        minimal (two observations), the one nearest to the band-wise median.
+
+    Notes
+    -----
+    Weiszfeld's iteration from the band-wise median, with the step of Vardi and Zhang (2000, PNAS 97, 1423,
+    doi:10.1073/pnas.97.4.1423) where it meets an observation. Convergence is linear: with a step s and the ratio r of
+    the last two, the remaining way is s·r/(1-r), which is what `eps` bounds.
+
+    Examples
+    --------
+    >>> x = np.array([[[0], [0], [0], [9]], [[1], [1], [1], [5]]], np.float32)  # two bands, four dates, one pixel
+    >>> geomedian(x)[:, 0].tolist()
+    [0.0, 1.0]
+    """
+    whole = complete(x)
+    return _geomedian(whole, quantile(whole), eps, maxiter)  # type: ignore[no-any-return]
+
+
+def complete(x: F32) -> F32:
+    """
+    Return `x` with NaN in all bands of the observations that lack one.
+
+    Parameters
+    ----------
+    x : float32 (band, time, pixel)
+        Not changed; returned as it is where nothing has to be done.
+    """
+    missing = ~np.isfinite(x)
+    some = missing.any(axis=0)
+    if (some == missing.all(axis=0)).all():
+        return x
+    return np.where(some, np.float32(np.nan), x)
+
+
+def distances(x: F32, centre: F32) -> tuple[F32, F32, F32]:
+    """
+    Median distance of the observations to a spectrum, by three measures.
+
+    Parameters
+    ----------
+    x : float32 (band, time, pixel)
+        Observations, NaN in all bands where missing.
+    centre : float32 (band, pixel)
+        Usually their :func:`geomedian`.
+
+    Returns
+    -------
+    emad, smad, bcmad : float32 (pixel)
+        Medians of the Euclidean distance (unit of `x`), of the cosine distance 1 - cos (brightness does not count) and
+        of the Bray–Curtis dissimilarity Σ|x-c| / Σ|x+c|.
+
+    Notes
+    -----
+    Roberts, Dunn and Mueller 2018, IGARSS, doi:10.1109/IGARSS.2018.8518312.
+    """
+    c = centre[:, None].astype(np.float64)
+    euclidean = np.zeros(x.shape[1:])
+    product, length, apart, total = (np.zeros(x.shape[1:]) for _ in range(4))
+    for band, middle in zip(x, c, strict=True):
+        value = band.astype(np.float64)
+        difference = value - middle
+        euclidean += difference * difference
+        product += value * middle
+        length += value * value
+        apart += np.abs(difference)
+        total += np.abs(value + middle)
+    norm = np.sqrt(length * (c * c).sum(axis=0))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        all_three = np.sqrt(euclidean), 1.0 - product / norm, apart / total
+    emad, smad, bcmad = (quantile(np.maximum(d, 0.0).astype(np.float32)) for d in all_three)
+    return emad, smad, bcmad

@@ -1,0 +1,178 @@
+"""Estimate: what a plan will read, hold, write and take, before anything is submitted."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from musyq_cube.config import config
+from musyq_cube.methods import get_method
+from musyq_cube.plan.footprints import Footprints
+
+if TYPE_CHECKING:
+    from musyq_cube.methods import Method
+    from musyq_cube.plan.value import Plan
+    from musyq_cube.scene import Scene
+    from musyq_cube.types import JSON
+
+DECODE_RATE = 60e6
+"""Decoded bytes per second and core: windows of deflate uint16 COGs read, resampled and scaled (measured)."""
+REDUCE_RATE = {"geomedian": 1.2e6, "medoid": 3e6, "weighted": 4e6}
+"""Pixel-observations per second and core of the slow reductions, six bands (measured)."""
+DEFAULT_REDUCE_RATE = 12e6
+"""The same for the others."""
+STORE_RATE = 40e6
+"""Bytes per second and core packed, compressed and written (measured on a local disk)."""
+BLOCK_OVERHEAD = 0.15
+"""Seconds per block that do not depend on its size."""
+PRODUCT_BYTES = 14
+"""Bytes per pixel and layer while products are computed and packed: float64 of the formula, float32, packed."""
+QA_BYTES = 4
+"""Bytes per pixel and observation of QA: as read, with its halo, and masked."""
+MASK_BYTES = 4
+"""Bytes per pixel and observation of QA read with the bands, and of masks."""
+ANGLE_BYTES = 12
+"""Bytes per pixel and observation of sza, vza and raa."""
+READ_BYTES = 96 * 2**20
+"""Bytes of windows being decoded and resampled, whatever the size of the block."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Projected work. Bytes are decoded (not compressed) ones; seconds suppose local files."""
+
+    tasks: int
+    observations: int
+    """Greatest number of observations of one block (scenes fused by day)."""
+    bytes_read: int
+    bytes_written: int
+    """Upper limit: packed, not compressed, with the pyramid."""
+    memory_block: int
+    """Peak of one block beyond what the process holds anyway."""
+    memory: int
+    """Peak of `workers` blocks at a time."""
+    limit: int
+    """What the run may use."""
+    workers: int
+    seconds: float
+    rates: str
+    """The measured rates behind `seconds`, in words."""
+
+    def to_dict(self) -> JSON:
+        """Return plain JSON values."""
+        return asdict(self)
+
+
+def estimate(plan: Plan) -> Estimate:
+    """Project the work of a plan."""
+    method = get_method(plan.request.method)
+    most, read, work = 0, 0.0, 0.0
+    trees: dict[str, Footprints] = {}
+    for block in plan.blocks():
+        part = plan.parts[block.part]
+        observations = count_observations([plan.scenes[i] for i in block.scenes], plan.request.by)
+        most = max(most, observations)
+        work += observations * block.geobox.shape[0] * block.geobox.shape[1]
+    for part in plan.parts:
+        tree = trees.setdefault(part.grid.crs, Footprints(plan.scenes, part.grid.crs, 0.0))
+        resolution = abs(part.grid.transform[0])
+        for i in part.scenes:
+            pixels = tree.share(i, part.geobox) / resolution**2
+            read += pixels * bytes_per_pixel(plan.scenes[i], plan.bands, angles=method.angles)
+    layers = sum(_layers(plan, output.product) for output in plan.parts[0].outputs)
+    pixels = sum(part.grid.shape[0] * part.grid.shape[1] for part in plan.parts)
+    written = int(pixels * layers * 2 * 4 / 3)
+    shape = largest_block(plan, plan.block)
+    block_memory = memory_of(method, shape, plan.halo, observations=most, bands=len(plan.bands), layers=layers)
+    seconds = read / DECODE_RATE + work * len(plan.bands) / 6 / REDUCE_RATE.get(method.name, DEFAULT_REDUCE_RATE)
+    seconds += written / STORE_RATE + plan.task_count * BLOCK_OVERHEAD
+    at_once = min(plan.workers, plan.task_count)
+    return Estimate(
+        tasks=plan.task_count,
+        observations=most,
+        bytes_read=int(read),
+        bytes_written=written,
+        memory_block=block_memory,
+        memory=block_memory * at_once,
+        limit=plan.memory,
+        workers=plan.workers,
+        seconds=seconds / at_once,
+        rates=f"reading {DECODE_RATE / 1e6:.0f} MB/s, {method.name} "
+        f"{REDUCE_RATE.get(method.name, DEFAULT_REDUCE_RATE) / 1e6:.1f} M pixel-observations/s (6 bands), "
+        f"writing {STORE_RATE / 1e6:.0f} MB/s, each per core",
+    )
+
+
+def memory_of(method: Method, shape: tuple[int, int], halo: int, *, observations: int, bands: int, layers: int) -> int:
+    """
+    Return the projected peak of one block in bytes, beyond what the process holds anyway.
+
+    Parameters
+    ----------
+    method
+        How it is composited: joint methods hold all the bands at once, the others one.
+    shape, halo
+        Pixels of the block, and of the margin around it whose QA is read too.
+    observations
+        In time.
+    bands
+        Composited.
+    layers
+        Written, of all the products together.
+    """
+    rows, cols = shape
+    pixels, padded = rows * cols, (rows + 2 * halo) * (cols + 2 * halo)
+    held = bands if method.joint else 1
+    quality = padded * (QA_BYTES + (ANGLE_BYTES if method.angles else 0)) * observations
+    quality += pixels * observations * (1 + (2 if method.reach else 0))
+    stack = pixels * observations * (4 * held + MASK_BYTES)
+    results = method.memory(pixels, bands)
+    return int(quality + stack + results + pixels * layers * PRODUCT_BYTES + READ_BYTES)
+
+
+def largest_block(plan: Plan, size: int) -> tuple[int, int]:
+    """Return the shape of the largest block of a plan cut into blocks of `size`."""
+    shapes = [(min(size, part.grid.shape[0]), min(size, part.grid.shape[1])) for part in plan.parts]
+    return max(shapes, key=lambda shape: shape[0] * shape[1])
+
+
+def count_observations(scenes: list[Scene], by: str) -> int:
+    """Return the observations that scenes make: by solar day, those of one platform and day are fused to one."""
+    if by == "scene":
+        return len(scenes)
+    return len({(scene.sensor, scene.platform, scene.solar_day) for scene in scenes})
+
+
+def bytes_per_pixel(scene: Scene, bands: tuple[str, ...], *, angles: bool) -> float:
+    """Return the decoded bytes of one output pixel of a scene, QA and angles included."""
+    sizes = [np.dtype(scene.sources[band].dtype or "uint16").itemsize for band in bands if band in scene.sources]
+    return sum(sizes) + 2 * len(scene.qa) + (2 if angles else 0)
+
+
+def memory_limit() -> int:
+    """Return the bytes a run may use: ``run.memory`` of the configuration, else 80 % of the container or machine."""
+    configured = config.get("run.memory")
+    if configured is not None:
+        return int(configured)
+    limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        try:
+            limits.append(int(Path(path).read_text()))
+        except (OSError, ValueError):
+            continue
+    return int(0.8 * min(limits))
+
+
+def cores() -> int:
+    """Return the cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _layers(plan: Plan, product: str) -> int:
+    from musyq_cube.products.recipe import get_recipe
+
+    return len(get_recipe(product).variables(plan.bands))

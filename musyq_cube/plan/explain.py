@@ -1,0 +1,153 @@
+"""Explain: a plan as tables for people, in a terminal or a notebook."""
+
+from __future__ import annotations
+
+import datetime as dt
+import html as escape
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from musyq_cube.plan.estimate import largest_block
+from musyq_cube.store.access import exists, list_keys
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from musyq_cube.plan.value import Output, Plan
+
+    Rows = list[tuple[str, ...]]
+
+SHOWN = 12
+"""Rows of a list before it is cut."""
+
+
+def sections(plan: Plan) -> list[tuple[str, Rows]]:
+    """
+    Return titled tables (rows of text) that say all about a plan.
+
+    Looks at the output folder to tell what is new, what exists and what can be resumed.
+    """
+    states = output_states(plan)
+    outputs: Rows = [(o.item_id, states[o.key]) for o in plan.outputs[:SHOWN]]
+    if len(plan.outputs) > SHOWN:
+        outputs.append(
+            (f"… {len(plan.outputs)} in all", ", ".join(f"{n} {s}" for s, n in Counter(states.values()).items()))
+        )
+    out = [("order", _order(plan)), ("work", _work(plan)), ("outputs", outputs), ("scenes used", _used(plan))]
+    if plan.left_out:
+        out.append(("scenes left out", _left_out(plan)))
+    return out
+
+
+def show(plan: Plan, console: Console | None = None) -> None:
+    """Print a plan as tables."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = console or Console()
+    console.print(f"[bold]Plan {plan.key[:16]}[/bold]")
+    for title, rows in sections(plan):
+        table = Table(title=title, title_justify="left", show_header=False, title_style="bold", expand=False)
+        for row in rows:
+            table.add_row(*row)
+        console.print(table, markup=False)
+
+
+def html(plan: Plan) -> str:
+    """Return a plan as HTML tables."""
+    parts = [f"<h4>Plan {plan.key[:16]}</h4>"]
+    for title, rows in sections(plan):
+        cells = "".join("<tr>" + "".join(f"<td>{escape.escape(c)}</td>" for c in row) + "</tr>" for row in rows)
+        opened = "" if title == "scenes left out" else " open"
+        parts.append(f"<details{opened}><summary><b>{title}</b></summary><table>{cells}</table></details>")
+    return "\n".join(parts)
+
+
+def output_states(plan: Plan) -> dict[str, str]:
+    """Return, by output key: ``skip`` (exists), ``resume`` (some blocks are done) or ``new``."""
+    begun = "resume" if list_keys(f"{plan.run_folder}/ledger") else "new"
+    return {output.key: "skip" if _published(output) else begun for output in plan.outputs}
+
+
+def size(count: float) -> str:
+    """
+    Return bytes for people.
+
+    Examples
+    --------
+    >>> size(1536 * 1024**2)
+    '1.5 GiB'
+    """
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < 1024:
+            return f"{count:.3g} {unit}" if count < 100 else f"{count:.0f} {unit}"
+        count /= 1024
+    return f"{count:.3g} TiB"
+
+
+def duration(seconds: float) -> str:
+    """
+    Return a time span for people.
+
+    Examples
+    --------
+    >>> duration(90)
+    '0:01:30'
+    """
+    return str(dt.timedelta(seconds=round(max(seconds, 1))))
+
+
+def _published(output: Output) -> bool:
+    return exists(output.href)
+
+
+def _order(plan: Plan) -> Rows:
+    request = plan.request
+    extents = list(dict.fromkeys(part.extent for part in plan.parts))
+    periods = list(dict.fromkeys(part.period.label for part in plan.parts))
+    shape = plan.parts[0].grid.shape
+    rows: Rows = [
+        ("products", ", ".join(request.products)),
+        ("grid", f"{request.grid}, {_few(extents)} ({shape[1]} × {shape[0]} pixels{' each' if request.tiles else ''})"),
+        ("periods", _few(periods)),
+        ("method", request.method + "".join(f", {k}={v}" for k, v in request.options)),
+        ("made from", f"{plan.quantity}: {', '.join(plan.bands)}"),
+        ("written to", request.out),
+    ]
+    return [*rows, *(("note", note) for note in plan.notes)]
+
+
+def _work(plan: Plan) -> Rows:
+    e = plan.estimate
+    rows, cols = largest_block(plan, plan.block)
+    fits = "fits in" if e.memory <= e.limit else "EXCEEDS"
+    return [
+        ("tasks", f"{e.tasks} blocks of up to {cols} × {rows} pixels, up to {e.observations} observations"),
+        ("to read", f"{size(e.bytes_read)} decoded"),
+        ("to write", f"at most {size(e.bytes_written)}"),
+        (
+            "memory",
+            f"{size(e.memory_block)} a block, {size(e.memory)} for {e.workers} at a time; {fits} {size(e.limit)}",
+        ),
+        ("time", f"about {duration(e.seconds)} on {e.workers} cores ({e.rates})"),
+    ]
+
+
+def _used(plan: Plan) -> Rows:
+    by_sensor = Counter(scene.sensor for scene in plan.scenes)
+    rows: Rows = []
+    for name, count in sorted(by_sensor.items()):
+        days = sorted(scene.datetime[:10] for scene in plan.scenes if scene.sensor == name)
+        rows.append((name, f"{count} scenes, {days[0]} … {days[-1]}"))
+    return rows
+
+
+def _left_out(plan: Plan) -> Rows:
+    rows: Rows = [(item.scene, item.reason) for item in plan.left_out[:SHOWN]]
+    if len(plan.left_out) > SHOWN:
+        rows.append((f"… {len(plan.left_out)} in all", ""))
+    return rows
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names) if len(names) <= 4 else f"{names[0]} … {names[-1]} ({len(names)})"

@@ -1,0 +1,320 @@
+"""Make a plan: search once, choose, cut, size and freeze."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING, Any
+
+import shapely
+
+from musyq_cube.errors import GridError, PlanError
+from musyq_cube.grid import as_region, get_grid
+from musyq_cube.methods import get_method
+from musyq_cube.period import parse_period, split
+from musyq_cube.plan.estimate import cores, count_observations, largest_block, memory_limit, memory_of
+from musyq_cube.plan.footprints import Footprints
+from musyq_cube.plan.request import Request, freeze_options, product_ids
+from musyq_cube.plan.select import LeftOut, Selection, relabel, select
+from musyq_cube.plan.value import METRES_PER_DEGREE, Output, Part, Plan, output_key
+from musyq_cube.products.recipe import get_recipe
+from musyq_cube.scene import SourceGrid
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from odc.geo.geobox import GeoBox
+
+    from musyq_cube.grid import Grid, Region
+    from musyq_cube.period import Period, PeriodLike
+    from musyq_cube.scene import Scene
+
+LARGEST_BLOCK = 4
+"""Chunks along the largest block that is chosen by itself: beyond it, fewer tasks gain nothing."""
+
+
+def plan(
+    products: str | Sequence[str],
+    region: Any = None,
+    period: PeriodLike = "",
+    *,
+    catalog: Any = None,
+    scenes: Sequence[Scene] | None = None,
+    grid: str | None = None,
+    every: str | None = None,
+    anchor: str | None = None,
+    method: str = "geomedian",
+    options: dict[str, Any] | None = None,
+    sensors: Sequence[str] | None = None,
+    bands: Sequence[str] | None = None,
+    dilate: float = 0.0,
+    max_cloud: float = 100.0,
+    resampling: str = "auto",
+    by: str = "solar_day",
+    tiles: bool = False,
+    out: str = "products",
+    chunk: int = 512,
+    block: int | None = None,
+    workers: int | None = None,
+    memory: int | None = None,
+    on_error: str = "skip",
+) -> Plan:
+    """
+    Plan products of a region and a period: a value that can be explained, saved and run.
+
+    Parameters
+    ----------
+    products
+        Product ids such as ``"MuSQ.NDVI.30m"`` (see `musyq products`); several of one grid are made together.
+    region
+        Whatever :func:`musyq_cube.grid.as_region` understands; None: wherever there are scenes.
+    period
+        Whatever :func:`musyq_cube.period.parse_period` understands.
+    catalog, scenes
+        Where to search (a Catalog or its href), or the scenes themselves.
+    grid
+        Name of the output grid; default: what the resolution of the product stands for.
+    every, anchor
+        Length of one composite (``"P1M"``, ``"season"``, …) and a date where one begins; default: the whole period.
+    method, options
+        Composite method (see :data:`musyq_cube.methods.METHODS`) and its options.
+    sensors, bands
+        Restrict the sensors; name the bands of the composite instead of all common reflective ones.
+    dilate
+        Metres by which clouds and shadows grow.
+    max_cloud
+        Percent; scenes of this cloud cover or more are left out.
+    resampling, by
+        As for :func:`musyq_cube.cube.cube`.
+    tiles
+        Whole tiles of the grid instead of one output for the region (and UTM zone).
+    out
+        Folder or bucket of the products.
+    chunk, block, workers, memory
+        Pixels of a Zarr chunk; pixels of a block (a multiple of the chunk), blocks at a time and bytes to use, from
+        which the size of the blocks is chosen. Except for `chunk` they do not change the product.
+    on_error
+        What an unreadable scene does: ``"skip"`` (recorded, within a budget) or ``"raise"``.
+
+    Raises
+    ------
+    PlanError
+        When the order cannot be fulfilled: with the reason and what could be ordered instead.
+    """
+    try:
+        when = parse_period(period)
+        where = None if region is None else as_region(region)
+        target, ids = _grid_and_ids(products, grid)
+    except (GridError, ValueError) as error:
+        raise PlanError(str(error)) from error
+    request = Request(
+        products=ids,
+        period=str(when),
+        grid=target.name,
+        region=None if where is None else json.dumps(shapely.geometry.mapping(where.geometry)),
+        region_name="all" if where is None else where.name,
+        every=every,
+        anchor=anchor,
+        method=method,
+        options=freeze_options(options or {}),
+        sensors=None if sensors is None else tuple(sorted(sensors)),
+        bands=None if bands is None else tuple(bands),
+        dilate=float(dilate),
+        max_cloud=float(max_cloud),
+        resampling=resampling,
+        by=by,
+        tiles=tiles,
+        chunk=chunk,
+        out=str(out),
+        on_error=on_error,  # type: ignore[arg-type]
+    )
+    found, dropped = _find(catalog, scenes, where, when, request)
+    selection = select(found, request, when)
+    sizing = (block, workers or cores(), memory or memory_limit())
+    return _assemble(request, selection, where, target, dropped=dropped, sizing=sizing)
+
+
+def _grid_and_ids(products: str | Sequence[str], grid: str | None) -> tuple[Grid, tuple[str, ...]]:
+    """Return the output grid and the product ids with its resolution."""
+    names = [products] if isinstance(products, str) else list(products)
+    name = grid or (get_recipe(names[0]).grid if names else None)
+    if name is None:
+        raise PlanError(
+            f"{', '.join(names) or 'no product'}: say a grid (grid='utm-30m') or a resolution ({names[0]}.30m)"
+        )
+    target = get_grid(name)
+    return target, product_ids(names, _metres(target))
+
+
+def _metres(grid: Grid) -> float:
+    return grid.resolution * (METRES_PER_DEGREE if grid.name.startswith("latlon") else 1.0)
+
+
+def _find(
+    catalog: Any, scenes: Sequence[Scene] | None, where: Region | None, when: Period, request: Request
+) -> tuple[list[Scene], list[LeftOut]]:
+    """Search once (or take what is given) and deduplicate."""
+    if (catalog is None) == (scenes is None):
+        raise PlanError("give either a catalog to search or the scenes themselves")
+    from musyq_cube.catalog import deduplicate, search
+
+    if scenes is None:
+        found = search(catalog, region=where, period=when, sensors=request.sensors)
+        if not found:
+            raise PlanError(_nearest(catalog, where, when, request))
+    else:
+        found = deduplicate(scenes)
+    dropped = [LeftOut(item.id, f"{item.reason}; {item.kept} is used") for item in found.dropped]
+    return list(found), dropped + [LeftOut(name, reason) for name, reason in found.left_out]
+
+
+def _nearest(catalog: Any, where: Region | None, when: Period, request: Request) -> str:
+    """Say why a search found nothing, and what is nearest."""
+    from musyq_cube.catalog import search
+
+    asked = f" of {', '.join(request.sensors)}" if request.sensors else ""
+    any_time = search(catalog, region=where, sensors=request.sensors)
+    if any_time:
+        near = min(any_time, key=lambda s: abs(s.time - when.middle))
+        return (
+            f"no scene{asked} in the period {when.label}; the nearest over the region is {near.id} of "
+            f"{near.time:%Y-%m-%d} ({len(any_time)} there in all)"
+        )
+    any_place = search(catalog, period=when, sensors=request.sensors)
+    if any_place and where is not None:
+        near = min(any_place, key=lambda s: s.geometry.distance(where.geometry))
+        return (
+            f"no scene{asked} over the region {where.name} {where.bbox}; the nearest of the period is {near.id}, "
+            f"{near.geometry.distance(where.geometry):.1f} degrees away, at {near.geometry.bounds}"
+        )
+    return f"no scene{asked} for the period {when.label} and the region, nor near either; look at `musyq search`"
+
+
+def _assemble(
+    request: Request,
+    selection: Selection,
+    where: Region | None,
+    target: Grid,
+    *,
+    dropped: list[LeftOut],
+    sizing: tuple[int | None, int, int],
+) -> Plan:
+    """Cut, name and size; `sizing` is (block asked for, workers, bytes)."""
+    region = where or as_region(shapely.union_all([s.geometry for s in selection.scenes]), "all")
+    extents = _extents(target, region, tiles=request.tiles)
+    periods = split(parse_period(request.period), request.every, request.anchor)
+    parts, used, notes = _parts(selection.scenes, extents, periods)
+    if not parts:
+        raise PlanError(_outside(selection.scenes, region))
+    outside = [scene for i, scene in enumerate(selection.scenes) if i not in used]
+    order = {old: new for new, old in enumerate(sorted(used))}
+    parts = [dataclasses.replace(p, scenes=tuple(order[i] for i in p.scenes)) for p in parts]
+    draft = Plan(
+        request=request,
+        scenes=tuple(selection.scenes[i] for i in sorted(used)),
+        quantity=selection.quantity,
+        bands=selection.bands,
+        roles=selection.parts,
+        parts=tuple(parts),
+        block=request.chunk,
+        memory=sizing[2],
+        workers=sizing[1],
+        left_out=relabel((*dropped, *selection.left_out), outside, f"does not reach the region {region.name}"),
+        notes=tuple(notes),
+    )
+    named = dataclasses.replace(draft, parts=tuple(_with_outputs(draft, part) for part in draft.parts))
+    return dataclasses.replace(named, block=_block_size(named, sizing[0]))
+
+
+def _extents(target: Grid, region: Region, *, tiles: bool) -> list[tuple[str, GeoBox]]:
+    """Return (name, geobox) of what is made: the region on each grid it touches, or whole tiles."""
+    try:
+        grids = target.concretize(region)
+        if tiles:
+            return [(_extent(g.name, name), box) for g in grids for name, box in g.tiles(region)]
+        return [(region.name if len(grids) == 1 else _extent(g.name, region.name), g.geobox(region)) for g in grids]
+    except GridError as error:
+        raise PlanError(str(error)) from error
+
+
+def _extent(grid: str, name: str) -> str:
+    """Return a name that says the UTM zone too, where the grid has one."""
+    zone = grid.partition("-")[0]
+    return f"{zone}-{name}" if zone.startswith("utm") else name
+
+
+def _parts(
+    scenes: Sequence[Scene], extents: list[tuple[str, GeoBox]], periods: list[Period]
+) -> tuple[list[Part], set[int], list[str]]:
+    """Return a part for every extent and period that some scene reaches, the scenes used, and notes on the others."""
+    trees: dict[str, Footprints] = {}
+    parts: list[Part] = []
+    empty: list[str] = []
+    for name, geobox in extents:
+        crs = _crs_text(geobox)
+        if crs not in trees:
+            trees[crs] = Footprints(scenes, crs, 0.0)
+        reached = trees[crs].touching(geobox)
+        grid = SourceGrid(crs, tuple(geobox.affine[:6]), (geobox.shape[0], geobox.shape[1]))
+        for period in periods:
+            mine = tuple(i for i in reached if period.contains(scenes[i].time))
+            if mine:
+                parts.append(Part(name, grid, period, mine, ()))
+            else:
+                empty.append(f"{name} {period.label}")
+    notes = [f"no scene, so no product, for {', '.join(empty[:6])}{' …' if len(empty) > 6 else ''}"] if empty else []
+    return parts, {i for part in parts for i in part.scenes}, notes
+
+
+def _crs_text(geobox: GeoBox) -> str:
+    """Return the authority code of a CRS where it has one, else its WKT."""
+    crs = geobox.crs
+    code = crs.to_epsg() if crs else None
+    return f"EPSG:{code}" if code else str(crs.to_wkt() if crs else "")
+
+
+def _outside(scenes: Sequence[Scene], region: Region) -> str:
+    near = min(scenes, key=lambda s: s.geometry.distance(region.geometry))
+    far = near.geometry.distance(region.geometry)
+    return (
+        f"region {region.name} {tuple(round(v, 3) for v in region.bbox)} lies outside all {len(scenes)} scenes; the "
+        f"nearest is {near.id}, {far:.2f} degrees away, at {tuple(round(v, 3) for v in near.geometry.bounds)}"
+    )
+
+
+def _with_outputs(draft: Plan, part: Part) -> Part:
+    outputs = []
+    for product in draft.request.products:
+        key = output_key(draft, part, product)
+        item = f"{product}_{part.name}_{key[:8]}"
+        href = f"{draft.request.out.rstrip('/')}/{product}/{item}/{item}.json"
+        outputs.append(Output(product, key, item, href))
+    return dataclasses.replace(part, outputs=tuple(outputs))
+
+
+def _block_size(draft: Plan, asked: int | None) -> int:
+    """Return the block size: the largest whose projected peak fits and which leaves every worker something to do."""
+    chunk = draft.request.chunk
+    if asked is not None:
+        if asked < 1 or asked % chunk:
+            raise PlanError(f"block={asked}: must be a multiple of the chunk ({chunk})")
+        return asked
+    fits = [chunk * n for n in range(LARGEST_BLOCK, 0, -1) if _peak(draft, chunk * n) * draft.workers <= draft.memory]
+    if not fits:
+        need = _peak(draft, chunk)
+        if need <= draft.memory:
+            return chunk
+        raise PlanError(
+            f"one block of {chunk} pixels needs {need / 2**30:.1f} GiB, the limit is {draft.memory / 2**30:.1f} GiB; "
+            "order a shorter period (every), a method that goes band by band (median), a smaller chunk, or give memory"
+        )
+    busy = [size for size in fits if dataclasses.replace(draft, block=size).task_count >= 2 * draft.workers]
+    return busy[0] if busy else min(fits)
+
+
+def _peak(draft: Plan, size: int) -> int:
+    """Return the projected peak of the fullest block of a size, all scenes of a part taken to reach it."""
+    most = max(count_observations([draft.scenes[i] for i in part.scenes], draft.request.by) for part in draft.parts)
+    layers = sum(len(get_recipe(p).variables(draft.bands)) for p in draft.request.products)
+    method, shape = get_method(draft.request.method), largest_block(draft, size)
+    return memory_of(method, shape, draft.halo, observations=most, bands=len(draft.bands), layers=layers)

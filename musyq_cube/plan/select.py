@@ -1,0 +1,237 @@
+"""Select: which scenes and bands an order is made of, and why the others are not."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from musyq_cube.errors import PlanError
+from musyq_cube.methods import get_method
+from musyq_cube.products.recipe import NOT_SURFACE, ROLES, Recipe
+from musyq_cube.sensor import sensors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from musyq_cube.period import Period
+    from musyq_cube.plan.request import Request
+    from musyq_cube.scene import Scene
+
+LONGEST_REFLECTED = 3.0
+"""Micrometres; beyond it a band sees heat, which no reflectance product takes."""
+
+QUANTITIES = {
+    "toa": "top-of-atmosphere reflectance",
+    "sr": "surface reflectance",
+    "nbar": "nadir BRDF-adjusted reflectance",
+    "index": "an index",
+    "lst": "land surface temperature",
+}
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A scene that an order does not use, and the reason."""
+
+    scene: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The scenes of an order and what is read of them."""
+
+    scenes: tuple[Scene, ...]
+    quantity: str
+    bands: tuple[str, ...]
+    parts: tuple[tuple[str, str], ...]
+    """(role, band): which band plays which part in the formulas."""
+    left_out: tuple[LeftOut, ...]
+
+    @property
+    def sensors(self) -> tuple[str, ...]:
+        """Sensors that may contribute, in the order of their bits in ``source``."""
+        return tuple(sorted({scene.sensor for scene in self.scenes}))
+
+
+def select(scenes: Sequence[Scene], request: Request, period: Period) -> Selection:
+    """
+    Choose scenes and bands for the products of a request.
+
+    Never mixes quantities: all scenes of a product are TOA, or all surface reflectance, or all NBAR. A scene without
+    a band that is read is left out.
+
+    Raises
+    ------
+    PlanError
+        When nothing is left, with the reason and the nearest that could be ordered.
+    """
+    left: list[LeftOut] = []
+    kept = _keep(scenes, left, lambda s: _unwanted(s, request))
+    inside = _keep(kept, left, lambda s: None if period.contains(s.time) else f"outside the period {period.label}")
+    if not inside:
+        raise PlanError(_nothing(kept, scenes, period, left))
+    quantity = choose_quantity(inside, request.recipes)
+    taken = _keep(inside, left, lambda s: None if s.quantity == quantity else _wrong_quantity(s.quantity, quantity))
+    parts = _parts(taken, request)
+    taken = [_lend(scene, parts) for scene in taken]
+    bands = request.bands or _bands(taken, request, parts)
+    missing = {band for band in bands if not any(band in s.sources for s in taken)}
+    if missing:
+        raise PlanError(f"no scene has the band {', '.join(sorted(missing))}; there are {', '.join(_all_bands(taken))}")
+    usable = _keep(taken, left, lambda s: _lacks(s, bands))
+    if not usable:
+        raise PlanError(f"no scene has all of the bands {', '.join(bands)}; {_by_sensor(taken)}")
+    ordered = tuple(sorted(usable, key=lambda s: (s.datetime, s.id)))
+    return Selection(ordered, quantity, bands, tuple(parts.items()), tuple(left))
+
+
+def choose_quantity(scenes: Sequence[Scene], recipes: Sequence[Recipe]) -> str:
+    """
+    Return the quantity to make all the products from: the best that all accept and some scene has.
+
+    Raises
+    ------
+    PlanError
+        If there is none.
+    """
+    accepted = [q for q in recipes[0].accepts if all(q in recipe.accepts for recipe in recipes)]
+    names = ", ".join(recipe.id for recipe in recipes)
+    if not accepted:
+        raise PlanError(
+            f"{names} cannot be made of the same scenes (TOA and surface reflectance never mix); order apart"
+        )
+    there = Counter(scene.quantity for scene in scenes)
+    for quantity in accepted:
+        if there[quantity]:
+            return quantity
+    have = ", ".join(f"{n} of {QUANTITIES.get(q, q)}" for q, n in there.items())
+    other = "MuSQ.TOA" if "toa" in there else "MuSQ.SR"
+    raise PlanError(
+        f"{names} needs scenes of {' or '.join(QUANTITIES[q] for q in accepted)}; the {len(scenes)} scenes found are "
+        f"{have}. {other} could be made of them"
+    )
+
+
+def reflective(scene: Scene) -> tuple[str, ...]:
+    """Return the bands of a scene that see reflected light from the surface, in the order of its sensor's file."""
+    known = sensors().get(scene.sensor)
+    center = {band.key: band.center_wavelength for band in known.bands} if known else {}
+    return tuple(
+        name
+        for name, _ in scene.bands
+        if name not in NOT_SURFACE and (center.get(name) is None or float(center[name] or 0) < LONGEST_REFLECTED)
+    )
+
+
+def wavelengths(sensor_ids: Iterable[str], bands: Iterable[str]) -> dict[str, float]:
+    """Return the centre of each band in micrometres, where all the sensors have the same or there is one sensor."""
+    known = sensors()
+    out: dict[str, float] = {}
+    for name in bands:
+        centers = {b.center_wavelength for s in sensor_ids if s in known for b in known[s].bands if b.key == name}
+        if len(centers) == 1 and (center := centers.pop()) is not None:
+            out[name] = center
+    return out
+
+
+def _keep(scenes: Iterable[Scene], left: list[LeftOut], reason: Callable[[Scene], str | None]) -> list[Scene]:
+    kept = []
+    for scene in scenes:
+        why = reason(scene)
+        if why is None:
+            kept.append(scene)
+        else:
+            left.append(LeftOut(scene.id, why))
+    return kept
+
+
+def _unwanted(scene: Scene, request: Request) -> str | None:
+    if request.sensors is not None and scene.sensor not in request.sensors:
+        return f"sensor {scene.sensor} was not asked for"
+    if scene.cloud_cover is not None and request.max_cloud < 100 and scene.cloud_cover >= request.max_cloud:
+        return f"cloud cover {scene.cloud_cover:g} % is not below {request.max_cloud:g} %"
+    return None
+
+
+def _wrong_quantity(has: str, wanted: str) -> str:
+    return f"is {QUANTITIES.get(has, has)}, the others are {QUANTITIES[wanted]}"
+
+
+def _parts(scenes: Sequence[Scene], request: Request) -> dict[str, str]:
+    """Return the band for each role: the one most scenes have, the preferred one among equals."""
+    have = Counter(band for scene in scenes for band in scene.sources)
+    method = get_method(request.method)
+    out = {}
+    for recipe in request.recipes:
+        for role in (*recipe.roles, *method.bands):
+            choices = [band for band in ROLES.get(role, (role,)) if have[band]]
+            out[role] = max(choices, key=lambda band: have[band]) if choices else recipe.part(role, _all_bands(scenes))
+    return out
+
+
+def _lend(scene: Scene, parts: dict[str, str]) -> Scene:
+    """Let a scene without the chosen band of a role read its other band of that role under the chosen name."""
+    bands = dict(scene.bands)
+    for role, chosen in parts.items():
+        other = next((band for band in ROLES.get(role, ()) if band in bands), None)
+        if chosen not in bands and other is not None:
+            bands[chosen] = bands[other]
+    return scene if len(bands) == len(scene.bands) else scene.replace(bands=tuple(bands.items()))
+
+
+def _bands(scenes: Sequence[Scene], request: Request, parts: dict[str, str]) -> tuple[str, ...]:
+    """Return what is composited: the parts of the formulas, all common reflective bands for a mosaic, the method's."""
+    wanted = set(parts.values())
+    if any(recipe.is_mosaic for recipe in request.recipes):
+        by_sensor: dict[str, set[str]] = {}
+        for scene in scenes:
+            by_sensor.setdefault(scene.sensor, set()).update(reflective(scene))
+        common = set.intersection(*by_sensor.values())
+        if not common:
+            raise PlanError(
+                f"the sensors have no reflective band in common; {_by_sensor(scenes)}. Name sensors or bands"
+            )
+        wanted |= common
+    order = _all_bands(scenes)
+    return tuple(sorted(wanted, key=lambda band: order.index(band) if band in order else len(order)))
+
+
+def _all_bands(scenes: Sequence[Scene]) -> list[str]:
+    return list(dict.fromkeys(band for scene in scenes for band in scene.sources))
+
+
+def _lacks(scene: Scene, bands: tuple[str, ...]) -> str | None:
+    absent = [band for band in bands if band not in scene.sources]
+    return f"has no band {', '.join(absent)}" if absent else None
+
+
+def _by_sensor(scenes: Sequence[Scene]) -> str:
+    have = {scene.sensor: reflective(scene) for scene in scenes}
+    return "; ".join(f"{name} has {', '.join(bands) or 'none'}" for name, bands in sorted(have.items()))
+
+
+def _nothing(kept: Sequence[Scene], scenes: Sequence[Scene], period: Period, left: Sequence[LeftOut]) -> str:
+    if not scenes:
+        return f"no scene at all for the period {period.label}: the catalogue has none there"
+    if not kept:
+        reasons = Counter(item.reason for item in left).most_common(2)
+        return "no scene is left: " + "; ".join(f"{n} because {reason}" for reason, n in reasons)
+    nearest = min(kept, key=lambda s: abs(s.time - period.middle))
+    days = sorted(s.time.date() for s in kept)
+    return (
+        f"no scene in the period {period.label}; the nearest is {nearest.id} of {nearest.time:%Y-%m-%d} "
+        f"({len(kept)} scenes from {days[0]} to {days[-1]})"
+    )
+
+
+def relabel(left: Iterable[LeftOut], scenes: Iterable[Scene], reason: str) -> tuple[LeftOut, ...]:
+    """Return `left` with more scenes left out for one reason."""
+    return (*left, *(LeftOut(scene.id, reason) for scene in scenes))
+
+
+def to_rows(left: Iterable[LeftOut]) -> list[list[str]]:
+    """Return plain JSON rows."""
+    return [list(dataclasses.astuple(item)) for item in left]

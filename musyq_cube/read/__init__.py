@@ -1,0 +1,17 @@
+"""Read scenes: sources open as layers, geometry as mappings, blocks as arrays."""
+
+from musyq_cube.read.block import Failure, group_scenes, read_angles, read_band, read_block, read_qa
+from musyq_cube.read.layer import Layer, open_layer
+from musyq_cube.read.warp import read_values
+
+__all__ = [
+    "Failure",
+    "Layer",
+    "group_scenes",
+    "open_layer",
+    "read_angles",
+    "read_band",
+    "read_block",
+    "read_qa",
+    "read_values",
+]

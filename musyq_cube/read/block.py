@@ -1,0 +1,389 @@
+"""Scenes and a geobox become arrays: the block reader behind the cube and every product."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+import xarray as xr
+from odc.geo.xr import xr_coords
+
+from musyq_cube.config import config
+from musyq_cube.errors import MusyqError, ReadError
+from musyq_cube.read.angles import load_angles, load_sza
+from musyq_cube.read.fuse import Group, fuse, group_scenes
+from musyq_cube.read.raster import is_remote
+from musyq_cube.read.warp import Method, choose_method, read_bits, read_into, read_values, source_window
+from musyq_cube.types import JSON, QA, QA_MEANINGS, OnError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from odc.geo.geobox import GeoBox
+
+    from musyq_cube.scene import Scene, Source
+
+__all__ = ["Failure", "group_scenes", "read_angles", "read_band", "read_block", "read_qa"]
+
+log = logging.getLogger(__name__)
+Array: TypeAlias = np.ndarray[Any, Any]
+Scale: TypeAlias = Literal["reflectance", "dn"]
+ANGLES = ("sza", "vza", "raa")
+ANGLE_NAMES = {
+    "sza": ("solar zenith angle", "solar_zenith_angle"),
+    "vza": ("view zenith angle", "sensor_zenith_angle"),
+    "raa": ("relative azimuth, folded, 0 = hot spot", None),
+}
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A scene that could not be read and was left out."""
+
+    scene: str
+    band: str | None
+    """Common name; None where not one band failed but the QA or the angles."""
+    step: str
+    """``band``, ``qa`` or ``angles``."""
+    error: str
+
+    def to_dict(self) -> JSON:
+        """Return plain JSON values."""
+        return asdict(self)
+
+
+@dataclass
+class _Order:
+    """What is read from every scene, where it goes and what went wrong."""
+
+    geobox: GeoBox
+    bands: tuple[str, ...] = ()
+    qa: bool = False
+    angles: bool = False
+    resampling: Method = "auto"
+    scale: Scale = "reflectance"
+    on_error: OnError = "skip"
+    failures: dict[tuple[int, int], Failure] = field(default_factory=dict)
+
+
+@dataclass
+class _Step:
+    """The arrays of one time step: bands (band, y, x), qa (y, x), angles (3, y, x); empty where not asked."""
+
+    bands: Array
+    qa: Array
+    angles: Array
+
+
+def read_block(
+    groups: Sequence[Group],
+    geobox: GeoBox,
+    bands: Sequence[str],
+    *,
+    resampling: Method = "auto",
+    angles: bool = False,
+    scale: Scale = "reflectance",
+    on_error: OnError = "skip",
+    pool: Executor | None = None,
+) -> tuple[xr.Dataset, list[Failure]]:
+    """
+    Read bands, QA and angles of all groups on one geobox.
+
+    The result does not depend on how an area is cut into blocks nor on the number of threads.
+
+    Parameters
+    ----------
+    groups
+        Time steps made by `group_scenes`.
+    geobox
+        Output pixels, north up.
+    bands
+        Common names. A band that a sensor lacks is nan, not a failure.
+    resampling
+        See `musyq_cube.read.warp.read_values`. QA is always nearest.
+    angles
+        Add sza, vza, raa (degrees).
+    scale
+        ``reflectance``: physical values (reflectance 0…1, kelvin); ``dn``: as stored.
+    on_error
+        ``skip`` leaves out the whole scene that has an unreadable layer and lists it; ``raise`` ends at the first.
+    pool
+        Threads to use; by default those of the process (configuration ``read.threads``).
+
+    Returns
+    -------
+    Dataset
+        dims (time, y, x), numpy: the bands as float32 with nan, qa uint16 with FILL where no scene has a pixel, angles
+        where asked; coordinates time, sensor, scene, y, x, spatial_ref.
+    list of Failure
+        In order of time.
+
+    Raises
+    ------
+    ReadError
+        With ``on_error="raise"``: names scene, band and file.
+    """
+    order = _Order(geobox, tuple(bands), True, angles, resampling, scale, on_error)
+    data, qa, angle = _read(groups, order, pool)
+    coords: dict[str, Any] = {str(name): c.variable for name, c in xr_coords(geobox, always_yx=True).items()}
+    coords |= _time_coords(groups)
+    dims = ("time", "y", "x")
+    variables: dict[str, Any] = {
+        band: (dims, data[k], _band_attrs(band, groups, scale)) for k, band in enumerate(order.bands)
+    }
+    variables["qa"] = (dims, qa, qa_attrs())
+    for k, name in enumerate(ANGLES if angles else ()):
+        variables[name] = (dims, angle[k], _angle_attrs(name))
+    return xr.Dataset(variables, coords), _in_order(order)
+
+
+def read_band(
+    groups: Sequence[Group],
+    band: str,
+    geobox: GeoBox,
+    *,
+    resampling: Method = "auto",
+    scale: Scale = "reflectance",
+    on_error: OnError = "skip",
+    pool: Executor | None = None,
+) -> Array:
+    """Read one band of all groups: float32 (time, y, x), as `read_block` does; skipped scenes are logged."""
+    order = _Order(geobox, (band,), resampling=resampling, scale=scale, on_error=on_error)
+    data: Array = _read(groups, order, pool)[0][0]
+    _log(order)
+    return data
+
+
+def read_qa(
+    groups: Sequence[Group], geobox: GeoBox, *, on_error: OnError = "skip", pool: Executor | None = None
+) -> Array:
+    """Read the common QA bits of all groups: uint16 (time, y, x), as `read_block` does; skipped scenes are logged."""
+    order = _Order(geobox, qa=True, on_error=on_error)
+    data: Array = _read(groups, order, pool)[1]
+    _log(order)
+    return data
+
+
+def read_angles(
+    groups: Sequence[Group], geobox: GeoBox, *, on_error: OnError = "skip", pool: Executor | None = None
+) -> tuple[Array, Array, Array]:
+    """Read (sza, vza, raa) of all groups: float32 (time, y, x) degrees, nan where no scene has a pixel."""
+    order = _Order(geobox, qa=True, angles=True, on_error=on_error)
+    sza, vza, raa = _read(groups, order, pool)[2]
+    _log(order)
+    return sza, vza, raa
+
+
+def qa_attrs() -> dict[str, Any]:
+    """Return the CF attributes of a QA variable."""
+    return {
+        "long_name": "common quality bits",
+        "flag_masks": np.array([bit.value for bit in QA], np.uint16),
+        "flag_meanings": " ".join(bit.name.lower() for bit in QA if bit.name),
+        "comment": "; ".join(f"{name.lower()}: {text}" for name, text in QA_MEANINGS.items()),
+        "grid_mapping": "spatial_ref",
+    }
+
+
+def _read(groups: Sequence[Group], order: _Order, pool: Executor | None) -> tuple[Array, Array, Array]:
+    shape = (len(groups), *order.geobox.shape)
+    data = np.empty((len(order.bands), *shape), np.float32)
+    qa = np.empty(shape if order.qa else (shape[0], 0, 0), np.uint16)
+    angles = np.empty((3 if order.angles else 0, *shape), np.float32)
+
+    def one(t: int) -> None:
+        _read_group(t, groups[t], _Step(data[:, t], qa[t], angles[:, t]), order)
+
+    jobs = range(len(groups))
+    if len(groups) == 1 and pool is None:
+        one(0)
+        return data, qa, angles
+    for future in [(pool or _pool(_threads(groups))).submit(one, t) for t in jobs]:
+        future.result()
+    return data, qa, angles
+
+
+def _read_group(t: int, group: Group, step: _Step, order: _Order) -> None:
+    first = True
+    for number, scene in enumerate(group):
+        target = step if first else _Step(*(np.empty_like(part) for part in (step.bands, step.qa, step.angles)))
+        failure = _read_scene(scene, target, order)
+        if failure is not None:
+            order.failures[t, number] = failure
+        elif first:
+            first = False
+        else:
+            _fuse(step, target, order)
+    if first:
+        step.bands[...] = np.nan
+        step.qa[...] = QA.FILL
+        step.angles[...] = np.nan
+
+
+def _fuse(step: _Step, more: _Step, order: _Order) -> None:
+    fuse(step.bands, more.bands)
+    if order.qa:
+        empty = (step.qa & QA.FILL) != 0
+        np.copyto(step.qa, more.qa, where=empty)
+        np.copyto(step.angles, more.angles, where=empty)
+
+
+def _read_scene(scene: Scene, step: _Step, order: _Order) -> Failure | None:
+    """Read one scene into `step`; what stops it is returned, or raised where the order says so."""
+    place: tuple[str | None, str] = (None, "band")
+    try:
+        if not scene.bands:
+            raise ReadError("the Item has no band that its sensor defines")
+        sza: dict[str, Array] = {}
+        for k, band in enumerate(order.bands):
+            place = (band, "band")
+            _read_one(scene, band, step.bands[k], order, sza)
+        place = (None, "qa")
+        if order.qa:
+            step.qa[...] = _scene_qa(scene, step, order)
+        place = (None, "angles")
+        if order.angles:
+            _scene_angles(scene, step, order.geobox)
+    except (MusyqError, OSError, ValueError, RuntimeError) as error:
+        name, what = place
+        if order.on_error == "raise":
+            raise ReadError(f"scene {scene.id}, {name or what}: {error}") from error
+        return Failure(scene.id, name, what, f"{type(error).__name__}: {error}")
+    return None
+
+
+def _read_one(scene: Scene, band: str, out: Array, order: _Order, sza: dict[str, Array]) -> None:
+    source = scene.sources.get(band)
+    if source is None:
+        out[...] = np.nan
+        return
+    physical = order.scale == "reflectance"
+    touched = read_into(out, source, order.geobox, resampling=order.resampling, scale="physical" if physical else "dn")
+    if not (touched and physical):
+        return
+    if source.cosine:
+        if "cos" not in sza:
+            sza["cos"] = _cos_sza(scene, order.geobox)
+        out /= sza["cos"]
+    if source.planck is not None:
+        _to_kelvin(out, source)
+
+
+def _cos_sza(scene: Scene, geobox: GeoBox) -> Array:
+    """Return the cosine of the solar zenith angle, nan where the sun is below the horizon."""
+    constant = scene.angles.sza
+    if isinstance(constant, int | float) and not scene.angles.metadata:
+        cosine: Array = np.full((1, 1), np.cos(np.radians(constant)), np.float32)
+    else:
+        cosine = np.cos(np.radians(load_sza(scene, geobox)), dtype=np.float32)
+    return np.where(cosine > 0, cosine, np.float32(np.nan))
+
+
+def _to_kelvin(radiance: Array, source: Source) -> None:
+    """Turn radiance into brightness temperature in place: T = K2 / ln(K1 / L + 1); nan where L is not positive."""
+    k1, k2 = (np.float32(k) for k in source.planck or (np.nan, np.nan))
+    radiance[~(radiance > 0)] = np.nan
+    np.divide(k1, radiance, out=radiance)
+    np.log1p(radiance, out=radiance)
+    np.divide(k2, radiance, out=radiance)
+
+
+def _scene_qa(scene: Scene, step: _Step, order: _Order) -> Array:
+    """Return the bits of all native QA layers; without any, FILL where the first band has no data."""
+    if not scene.qa:
+        return np.where(_first_band_missing(scene, step, order), np.uint16(QA.FILL), np.uint16(0))
+    bits = read_bits(scene.qa[0], order.geobox)
+    for quality in scene.qa[1:]:
+        bits |= read_bits(quality, order.geobox)
+    return bits
+
+
+def _first_band_missing(scene: Scene, step: _Step, order: _Order) -> Array:
+    """Return where the scene's first band has no pixel at the nearest place, without reading it twice if possible."""
+    name, source = scene.bands[0]
+    computed = source.cosine or source.planck is not None
+    # all methods but average are missing exactly where nearest is (see kernels.gather)
+    if name in order.bands and not computed and choose_method(source, order.geobox, order.resampling) != "average":
+        values: Array = step.bands[order.bands.index(name)]
+    else:
+        values = read_values(source, order.geobox, resampling="nearest", scale="dn")
+    missing: Array = np.isnan(values)
+    return missing
+
+
+def _scene_angles(scene: Scene, step: _Step, geobox: GeoBox) -> None:
+    if source_window(scene.bands[0][1], geobox) is None:
+        step.angles[...] = np.nan
+        return
+    for k, angle in enumerate(load_angles(scene, geobox)):
+        step.angles[k] = np.where(step.qa & QA.FILL, np.float32(np.nan), angle)
+
+
+def _time_coords(groups: Sequence[Group]) -> dict[str, Any]:
+    times = np.array([group[0].time.replace(tzinfo=None) for group in groups], "datetime64[ns]")
+    return {
+        "time": ("time", times, {"standard_name": "time", "long_name": "acquisition time (UTC)"}),
+        "sensor": ("time", np.array([group[0].sensor for group in groups], str)),
+        "scene": ("time", np.array(["+".join(scene.id for scene in group) for group in groups], str)),
+    }
+
+
+def _band_attrs(band: str, groups: Sequence[Group], scale: Scale) -> dict[str, Any]:
+    attrs = {"long_name": band, "units": "1", "grid_mapping": "spatial_ref"}
+    if scale == "dn":
+        return attrs | {"long_name": f"{band}, stored numbers"}
+    if band.startswith("lwir"):
+        return attrs | {"units": "K", "long_name": f"{band} brightness temperature"}
+    names = {
+        "toa": ("top-of-atmosphere reflectance", "toa_bidirectional_reflectance"),
+        "sr": ("surface reflectance", "surface_bidirectional_reflectance"),
+        "nbar": ("nadir BRDF-adjusted surface reflectance", "surface_bidirectional_reflectance"),
+    }
+    quantities = {scene.quantity for group in groups for scene in group if band in scene.sources}
+    if len(quantities) == 1 and (name := names.get(quantities.pop())):
+        return attrs | {"long_name": f"{band} {name[0]}", "standard_name": name[1]}
+    return attrs
+
+
+def _angle_attrs(name: str) -> dict[str, Any]:
+    text, standard = ANGLE_NAMES[name]
+    attrs = {"long_name": text, "units": "degree", "grid_mapping": "spatial_ref"}
+    return attrs | ({"standard_name": standard} if standard else {})
+
+
+def _threads(groups: Sequence[Group]) -> int:
+    """Return the number of reading threads: the cores, more where they mostly wait for a network."""
+    if (threads := config.get("read.threads")) is not None:
+        return int(threads)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    remote = any(is_remote(source.href) for group in groups[:1] for scene in group for _, source in scene.bands[:1])
+    return min(16, 4 * cores) if remote else cores
+
+
+_POOL_LOCK = threading.Lock()
+
+
+def _pool(threads: int) -> Executor:
+    with _POOL_LOCK:
+        return _make_pool(threads, os.getpid())
+
+
+@cache
+def _make_pool(threads: int, _process: int) -> Executor:
+    """Return the reading threads of this process, shared by all blocks so that their number is bounded."""
+    return ThreadPoolExecutor(threads, thread_name_prefix="musyq-read")
+
+
+def _in_order(order: _Order) -> list[Failure]:
+    return [order.failures[key] for key in sorted(order.failures)]
+
+
+def _log(order: _Order) -> None:
+    for failure in _in_order(order):
+        log.warning("scene %s left out (%s): %s", failure.scene, failure.band or failure.step, failure.error)

@@ -1,0 +1,329 @@
+"""Run: template, blocks, pyramid, Item; resumable at any moment, and nothing exists before it is complete."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pystac
+
+from musyq_cube.config import config
+from musyq_cube.errors import RunError, StoreError
+from musyq_cube.plan.estimate import cores
+from musyq_cube.read.fuse import group_scenes
+from musyq_cube.run import provenance, publish
+from musyq_cube.run.block import attempt
+from musyq_cube.run.executors import Executor, executor
+from musyq_cube.run.ledger import Ledger
+from musyq_cube.run.progress import Progress, progress
+from musyq_cube.run.report import BlockReport, BlockTask
+from musyq_cube.store import access
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from musyq_cube.plan import Plan, PlanBlock
+    from musyq_cube.read.fuse import Group
+
+_LOG = logging.getLogger(__name__)
+
+
+def run(
+    plan: Plan, on: str = "local", *, workers: int | None = None, processes: bool = False, quiet: bool = False
+) -> pystac.Item | pystac.ItemCollection:
+    """
+    Make the products of a plan, or what is left of them.
+
+    What is published already is not made again; blocks that the ledger has are not made again. May be interrupted at
+    any moment and run again.
+
+    Parameters
+    ----------
+    plan
+        From :func:`musyq_cube.plan.plan`.
+    on
+        ``"local"`` or the address of a Dask scheduler.
+    workers
+        Blocks at a time on this machine; default: the cores, fewer where the memory limit asks for it.
+    processes
+        A process for each instead of a thread.
+    quiet
+        No progress on standard error.
+
+    Returns
+    -------
+    pystac.Item or pystac.ItemCollection
+        The Item where the plan has one output, else all, in the order of the plan. ``musyq:quality`` says
+        ``degraded`` where scenes could not be read.
+
+    Raises
+    ------
+    RunError
+        When blocks failed, too many scenes were unreadable, or somebody stopped the run: nothing incomplete is
+        published, and the same order run again goes on where this one ended.
+    StoreError
+        When the output folder cannot be written.
+    """
+    items = {o.key: item for o in plan.outputs if (item := publish.existing(plan, o)) is not None}
+    if len(items) < len(plan.outputs):
+        count = _workers(plan, on, workers)
+        order = provenance.write(plan)
+        run_ = _Run(plan, Ledger(plan.run_folder), order, items)
+        run_.ledger.resume()
+        run_.prepare()
+        settings: dict[str, Any] = {"processes": processes, "memory": plan.memory, "prefix": plan.run_id[:8]}
+        with executor(on, count, **settings) as place:
+            _check_memory(plan, place)
+            run_.execute(place, quiet=quiet)
+    made = [items[output.key] for output in plan.outputs]
+    return made[0] if len(made) == 1 else pystac.ItemCollection(made)
+
+
+@dataclass
+class _Run:
+    """One run of a plan: which blocks are left in which part, and what has been published."""
+
+    plan: Plan
+    ledger: Ledger
+    provenance: tuple[bytes, bytes]
+    items: dict[str, pystac.Item]
+    blocks: dict[int, list[str]] = field(default_factory=dict)
+    left: dict[int, set[str]] = field(default_factory=dict)
+    failed: list[BlockReport] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    tasks: list[BlockTask] = field(default_factory=list)
+
+    def prepare(self) -> None:
+        """Make the templates, and find out what is left to do."""
+        done = self.ledger.done()
+        numbers = [n for n, part in enumerate(self.plan.parts) if any(o.key not in self.items for o in part.outputs)]
+        for number in numbers:
+            part = self.plan.parts[number]
+            for output in part.outputs:
+                if output.key not in self.items:
+                    publish.create(self.plan, part, output)
+            self.blocks[number], self.left[number] = [], set()
+        for block, task in tasks(self.plan, set(numbers), set(self.items)):
+            self.blocks[block.part].append(block.id)
+            if block.id not in done:
+                self.left[block.part].add(block.id)
+                self.tasks.append(task)
+
+    def execute(self, place: Executor, *, quiet: bool) -> None:
+        """Make the blocks that are left, publishing each part as it becomes complete."""
+        total = sum(len(ids) for ids in self.blocks.values())
+        part_of = {block: number for number, ids in self.left.items() for block in ids}
+        with progress(f"run {self.plan.run_id[:8]}", total, total - len(self.tasks), quiet=quiet) as bar:
+            for number in [n for n, ids in self.left.items() if not ids]:
+                self.finish(number, place, bar)
+
+            def done(report: BlockReport) -> None:
+                number = part_of[report.block]
+                self.note(report, number)
+                bar.advance()
+                if not self.left[number]:
+                    self.finish(number, place, bar)
+                if self.ledger.is_cancelled():
+                    raise _CancelledError
+
+            try:
+                place.blocks(attempt, self.tasks, done)
+            except KeyboardInterrupt:
+                raise RunError(self.stopped("stopped")) from None
+            except _CancelledError:
+                raise RunError(self.stopped("cancelled")) from None
+        publish.sweep(self.plan.run_folder)
+        if self.failed or self.refused:
+            raise RunError("; ".join([*self.refused, *self.failures()]))
+
+    def note(self, report: BlockReport, number: int) -> None:
+        """Take in the report of one block; a hopeless failure ends the run."""
+        if report.status == "done":
+            self.left[number].discard(report.block)
+            return
+        self.failed.append(report)
+        if report.error and report.error.get("fatal"):
+            raise StoreError(f"{report.error['message']}; {self.resume_hint()}")
+
+    def finish(self, number: int, place: Executor, bar: Progress) -> None:
+        """Publish the outputs of a part whose blocks are all made."""
+        part = self.plan.parts[number]
+        try:
+            failures = self.unreadable(number)
+        except RunError as error:
+            self.refused.append(str(error))
+            return
+        for output in part.outputs:
+            if output.key not in self.items:
+                bar.say(f"publishing {output.item_id}")
+                settings: dict[str, Any] = {"failures": failures, "provenance": self.provenance, "submit": place.map}
+                self.items[output.key] = publish.finish(self.plan, part, output, **settings)
+        bar.say("")
+
+    def unreadable(self, number: int) -> list[dict[str, Any]]:
+        """
+        Return what could not be read for a part, once each.
+
+        Raises
+        ------
+        RunError
+            Where it is more than the failure budget allows.
+        """
+        found: dict[tuple[Any, ...], dict[str, Any]] = {}
+        for report in self.ledger.reports(self.blocks[number]):
+            for failure in report.failures:
+                found.setdefault((failure["scene"], failure["band"], failure["step"]), failure)
+        scenes = sorted({scene for scene, _, _ in found})
+        part = self.plan.parts[number]
+        share, budget = len(scenes) / len(part.scenes), float(config.get("run.failure_budget"))
+        if share > budget:
+            first = next(iter(found.values()))
+            raise RunError(
+                f"{part.name}: {len(scenes)} of {len(part.scenes)} scenes could not be read, more than "
+                f"run.failure_budget = {budget:g} allows; the first is {first['scene']}: {first['error']}. "
+                "Nothing was published"
+            )
+        return [found[key] for key in sorted(found, key=str)]
+
+    def stopped(self, how: str) -> str:
+        """Say how far the run came and how to go on."""
+        total = sum(len(ids) for ids in self.blocks.values())
+        left = sum(len(ids) for ids in self.left.values())
+        return f"{how} after {total - left} of {total} blocks; {self.resume_hint()}"
+
+    def resume_hint(self) -> str:
+        """Say how to go on."""
+        return f"nothing is lost: `musyq run {self.plan.run_folder}/plan.json` goes on from here"
+
+    def failures(self) -> list[str]:
+        """Say which blocks failed, and why."""
+        if not self.failed:
+            return []
+        first = (self.failed[0].error or {}).get("message")
+        return [f"{len(self.failed)} blocks failed, the first: {first}; {self.resume_hint()}"]
+
+
+class _CancelledError(Exception):
+    """Somebody put a cancel marker beside the ledger."""
+
+
+def tasks(plan: Plan, parts: set[int], published: set[str]) -> Iterator[tuple[PlanBlock, BlockTask]]:
+    """Iterate over the blocks of some parts with their tasks; outputs that are published already are not written."""
+    groups: dict[int, tuple[Group, ...]] = {}
+    for block in plan.blocks():
+        if block.part not in parts:
+            continue
+        part = plan.parts[block.part]
+        if block.part not in groups:
+            scenes = [plan.scenes[i] for i in part.scenes]
+            groups[block.part] = group_scenes(scenes, plan.request.by)  # type: ignore[arg-type]
+        outputs = tuple((o.product, o.item_id, o.store) for o in part.outputs if o.key not in published)
+        yield block, block_task(plan, block, groups[block.part], outputs)
+
+
+def block_task(
+    plan: Plan, block: PlanBlock, groups: tuple[Group, ...], outputs: tuple[tuple[str, str, str], ...]
+) -> BlockTask:
+    """
+    Return what one block has to do.
+
+    Groups are given whole where any of their scenes reaches the block: the time of an observation, which is that of the
+    group, then does not depend on how the output is cut.
+    """
+    mine = {plan.scenes[i] for i in block.scenes}
+    request, part = plan.request, plan.parts[block.part]
+    return BlockTask(
+        id=block.id,
+        geobox=block.geobox,
+        y=block.y,
+        x=block.x,
+        groups=tuple(group for group in groups if not mine.isdisjoint(group)),
+        period=part.period,
+        bands=plan.bands,
+        roles=plan.roles,
+        sensors=plan.sensors(part),
+        method=request.method,
+        options=request.options,
+        dilate=request.dilate,
+        halo=plan.halo,
+        resampling=request.resampling,
+        on_error=request.on_error,
+        outputs=outputs,
+        ledger=plan.run_folder,
+    )
+
+
+def _workers(plan: Plan, on: str, asked: int | None) -> int:
+    """Return the blocks at a time: what was asked for or the cores, as far as memory goes."""
+    if asked is not None and asked < 1:
+        raise RunError(f"workers={asked}: must be at least 1")
+    wanted = asked or cores()
+    fits = max(plan.memory // max(plan.estimate.memory_block, 1), 1)
+    if on == "local" and fits < wanted:
+        _LOG.warning("memory allows %d blocks at a time, not %d", fits, wanted)
+    return int(min(wanted, fits))
+
+
+def _check_memory(plan: Plan, place: Executor) -> None:
+    """Compare the projected peak with the limit before anything is submitted."""
+    e = plan.estimate
+    if e.memory_block * place.workers > plan.memory * max(place.processes, 1) and e.memory_block > plan.memory:
+        raise RunError(
+            f"one block of {plan.block} pixels needs {e.memory_block / 2**20:.0f} MiB, the limit is "
+            f"{plan.memory / 2**20:.0f} MiB; plan with a smaller block or more memory"
+        )
+
+
+def status(folder: str) -> dict[str, Any]:
+    """
+    Return the state of a run from its folder (``<out>/runs/<key>``), whoever drives it.
+
+    Returns
+    -------
+    dict
+        ``state`` (planned, running, cancelled, failed, degraded, done), blocks ``done``, ``failed`` and in all, Items
+        that exist, and the errors of the failed blocks.
+    """
+    from musyq_cube.plan import Plan
+
+    folder = folder.rstrip("/").removesuffix("/plan.json")
+    import json
+
+    try:
+        plan = Plan.from_dict(json.loads(access.read_bytes(f"{folder}/plan.json")))
+    except FileNotFoundError:
+        raise RunError(f"no run in {folder}: plan.json is missing") from None
+    ledger = Ledger(folder)
+    done, failed = ledger.done(), ledger.failed()
+    items = [item for output in plan.outputs if (item := publish.existing(plan, output)) is not None]
+    errors = [report.error for report in ledger.reports(failed, failed=True)]
+    return {
+        "key": plan.key,
+        "state": _state(plan, ledger, items, len(done), len(failed)),
+        "done": len(done),
+        "failed": len(failed),
+        "blocks": plan.task_count,
+        "items": [item.get_self_href() for item in items],
+        "outputs": len(plan.outputs),
+        "errors": errors,
+    }
+
+
+def _state(plan: Plan, ledger: Ledger, items: list[pystac.Item], done: int, failed: int) -> str:
+    if len(items) == len(plan.outputs):
+        bad = any(item.properties.get("musyq:quality") == "degraded" for item in items)
+        return "degraded" if bad else "done"
+    if ledger.is_cancelled():
+        return "cancelled"
+    if failed:
+        return "failed"
+    return "running" if done else "planned"
+
+
+def cancel(folder: str) -> None:
+    """Ask a run to stop after the blocks that are being made; running it again resumes it."""
+    folder = folder.rstrip("/").removesuffix("/plan.json")
+    if not access.exists(f"{folder}/plan.json"):
+        raise RunError(f"no run in {folder}: plan.json is missing")
+    Ledger(folder).cancel()

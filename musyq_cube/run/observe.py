@@ -1,0 +1,109 @@
+"""Observe: read the scenes of one block and remove what is not clear, in no more memory than the stacks need."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+import xarray as xr
+
+from musyq_cube.errors import ReadError
+from musyq_cube.mask import mask, unclear
+from musyq_cube.methods import get_method
+from musyq_cube.read.block import Failure, read_band, read_block
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import numpy.typing as npt
+
+    from musyq_cube.read.fuse import Group
+    from musyq_cube.run.report import BlockTask
+
+
+T = TypeVar("T", xr.Dataset, xr.DataArray)
+
+
+class UnreadableError(Exception):
+    """Scenes turned out to be unreadable half-way: they have to be left out from the beginning."""
+
+    def __init__(self, failures: list[Failure]) -> None:
+        super().__init__(f"{len(failures)} layers could not be read")
+        self.failures = failures
+
+
+class Observer:
+    """
+    The observations of one block: QA first, then bands, all together or one at a time.
+
+    A scene of which any layer fails is left out of everything, so whoever uses this begins again without it (see
+    `without`) when :class:`UnreadableError` says so.
+    """
+
+    def __init__(self, task: BlockTask, groups: tuple[Group, ...]) -> None:
+        """Read and mask the QA (and what the method weighs by) of `groups`."""
+        self._task, self._groups = task, groups
+        method = get_method(task.method)
+        ds = self._read((), angles=method.angles, halo=task.halo)
+        reach = float(dict(task.options).get("reach", method.reach)) if method.reach else 0.0
+        self.qa = _masked_qa(ds, task.dilate, reach, task.halo)
+        if method.angles:
+            self.qa["vza"] = _inside(ds["vza"], task.halo)
+        self._unclear = _unclear(self.qa)
+
+    def bands(self, names: Iterable[str]) -> xr.Dataset:
+        """Return the cube of some bands with `qa` and what belongs to it; unclear pixels are NaN."""
+        ds = self._read(tuple(names))
+        for name in names:
+            ds[name].values[self._unclear] = np.nan
+        return ds.assign({name: self.qa[name] for name in self.qa.data_vars})
+
+    def band(self, name: str) -> npt.NDArray[np.float32]:
+        """Return one band, float32 (time, y, x); unclear pixels are NaN."""
+        task = self._task
+        try:
+            values = read_band(self._groups, name, task.geobox, resampling=task.resampling, on_error="raise")  # type: ignore[arg-type]
+        except ReadError:
+            if task.on_error == "raise":
+                raise
+            self._read((name,))
+            raise
+        values[self._unclear] = np.nan
+        return values
+
+    def _read(self, bands: tuple[str, ...], *, angles: bool = False, halo: int = 0) -> xr.Dataset:
+        task = self._task
+        geobox = task.geobox.pad(halo) if halo else task.geobox
+        options: dict[str, Any] = {"resampling": task.resampling, "angles": angles, "on_error": task.on_error}
+        ds, failures = read_block(self._groups, geobox, bands, **options)
+        if failures:
+            raise UnreadableError(failures)
+        return ds
+
+
+def without(groups: tuple[Group, ...], failures: Iterable[Failure]) -> tuple[Group, ...]:
+    """Return the groups without the scenes that failed."""
+    lost = {failure.scene for failure in failures}
+    kept = (tuple(scene for scene in group if scene.id not in lost) for group in groups)
+    return tuple(group for group in kept if group)
+
+
+def _masked_qa(ds: xr.Dataset, dilate: float, reach: float, halo: int) -> xr.Dataset:
+    """Apply the mask to the QA date by date (its temporaries are then those of one date) and drop the halo."""
+    layers = [mask(ds[["qa"]].isel(time=[t]), dilate=dilate, distance=reach) for t in range(ds.sizes["time"])]
+    inside = [_inside(layer, halo) for layer in layers]
+    if not inside:
+        return _inside(mask(ds[["qa"]]), halo)
+    out: xr.Dataset = xr.concat(
+        inside, "time", coords="minimal", compat="override", join="override", combine_attrs="override"
+    )
+    return out
+
+
+def _inside(data: T, halo: int) -> T:
+    return data.isel(y=slice(halo, -halo), x=slice(halo, -halo)) if halo else data
+
+
+def _unclear(qa: xr.Dataset) -> npt.NDArray[np.bool_]:
+    rule = {key.removeprefix("masked_"): value for key, value in qa["qa"].attrs.items() if key.startswith("masked_")}
+    return unclear(qa["qa"].values, **rule)

@@ -1,0 +1,113 @@
+"""Publish: from finished blocks to a product that exists: pyramid, metadata, picture, and last the Item."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from musyq_cube.plan.select import wavelengths
+from musyq_cube.products import get_recipe
+from musyq_cube.store import access
+from musyq_cube.store import conventions as c
+from musyq_cube.store import publish as stac
+from musyq_cube.store import zarr as store
+from musyq_cube.store.item import build_item, provenance_assets, thumbnail_asset
+from musyq_cube.store.pyramid import pyramid
+from musyq_cube.store.quicklook import write_thumbnail
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import pystac
+
+    from musyq_cube.plan import Output, Part, Plan
+    from musyq_cube.types import JSON
+    from musyq_cube.variable import Variable
+
+
+def existing(plan: Plan, output: Output) -> pystac.Item | None:
+    """Return the Item of an output that was published before, or None."""
+    return stac.find_item(plan.request.out, output.collection, output.item_id)
+
+
+def variables(plan: Plan, part: Part, output: Output) -> tuple[Variable, ...]:
+    """Return the layers of an output."""
+    sensors = plan.sensors(part)
+    return get_recipe(output.product).variables(plan.bands, sensors, wavelengths(sensors, plan.bands))
+
+
+def create(plan: Plan, part: Part, output: Output) -> None:
+    """Write the empty store of an output, or check that the one there is the same."""
+    attrs = {"title": get_recipe(output.product).title, c.KEY: output.key, "musyq:product": output.product}
+    store.create(output.store, part.geobox, variables(plan, part, output), attrs, plan.request.chunk)
+
+
+def finish(
+    plan: Plan,
+    part: Part,
+    output: Output,
+    *,
+    failures: Sequence[JSON],
+    provenance: tuple[bytes, bytes],
+    submit: Callable[..., Any],
+) -> pystac.Item:
+    """
+    Make a product of an output whose blocks are all there, and publish it.
+
+    Parameters
+    ----------
+    plan, part, output
+        Which.
+    failures
+        What could not be read for it.
+    provenance
+        The order and its scenes, as written.
+    submit
+        Runs the chunks of the pyramid, like ``map``.
+    """
+    statistics = pyramid(output.store, submit)
+    sweep(output.store)
+    store.consolidate(output.store)
+    picture = write_thumbnail(output.store, access.join(output.folder, c.THUMBNAIL_NAME))
+    made = build_item(
+        item_id=output.item_id,
+        collection=output.collection,
+        geobox=part.geobox,
+        period=part.period,
+        variables=variables(plan, part, output),
+        recipe=get_recipe(output.product),
+        key=output.key,
+        statistics=statistics,
+        grid=plan.request.grid,
+        lineage=lineage(plan, output),
+        method=plan.request.method,
+        sensors=plan.sensors(part),
+        inputs=len(part.scenes),
+        left_out=[(item.scene, item.reason) for item in plan.left_out],
+        failures=failures,
+        files={"thumbnail": thumbnail_asset(picture), **provenance_assets(plan.run_id, *provenance)},
+        base=plan.request.out,
+    )
+    return stac.publish(made, plan.request.out)
+
+
+def sweep(url: str) -> None:
+    """Remove what a killed writer left of files it had not finished; only where nobody writes any more."""
+    for key in access.list_keys(url):
+        if key.endswith((".partial", ".part")):
+            access.delete(access.join(url, key))
+
+
+def lineage(plan: Plan, output: Output) -> str:
+    """
+    Return the processing in words, from the input quantity to the product.
+
+    The words are those of the order, so that equal orders say the same.
+    """
+    request = plan.request
+    steps = [plan.quantity.upper(), f"resampled ({request.resampling}) to {request.grid}"]
+    steps.append("masked" + (f", clouds grown by {request.dilate:g} m" if request.dilate else ""))
+    steps.append(request.method + "".join(f" {name}={value}" for name, value in request.options))
+    recipe = get_recipe(output.product)
+    if not recipe.is_mosaic:
+        steps.append(f"{recipe.name.removeprefix('MuSQ.')} of {', '.join(band for _, band in plan.roles)}")
+    return " -> ".join(steps)

@@ -1,0 +1,201 @@
+"""Scene: one acquisition, the internal record behind a STAC Item."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import hashlib
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import shapely
+from odc.geo.geobox import GeoBox
+
+from musyq_cube.types import JSON
+
+
+@dataclass(frozen=True)
+class SourceGrid:
+    """The pixel grid of a source layer: CRS (authority code or WKT), affine (rasterio order), shape (rows, columns)."""
+
+    crs: str
+    transform: tuple[float, float, float, float, float, float]
+    shape: tuple[int, int]
+
+    @cached_property
+    def geobox(self) -> GeoBox:
+        """The same grid as an odc-geo GeoBox."""
+        from affine import Affine
+
+        return GeoBox(self.shape, Affine(*self.transform), self.crs)
+
+
+@dataclass(frozen=True)
+class Source:
+    """
+    One two-dimensional layer in a file, and how its numbers become physical.
+
+    value = DN * scale + offset, then divided by cos(sza) where `cosine`, then to kelvin where `planck`
+    (T = K2 / ln(K1 / L + 1)).
+    """
+
+    href: str
+    grid: SourceGrid | None = None
+    """None: not known from the metadata, read from the file's header when needed."""
+    driver: str = "raster"
+    """Which reader opens it: ``raster`` (GDAL through rasterio), ``hdf4`` (HDF4-EOS through pyhdf) or ``zarr``."""
+    band: int = 1
+    """Band number in the file, from 1 (raster)."""
+    layer: str | None = None
+    """Name of the data set inside the file (HDF) or the array inside the store (Zarr)."""
+    dtype: str | None = None
+    nodata: float | None = None
+    scale: float = 1.0
+    offset: float = 0.0
+    valid: tuple[float, float] | None = None
+    """Inclusive range of valid DN, where the format states one."""
+    cosine: bool = False
+    """The numbers still have to be divided by the cosine of the solar zenith angle."""
+    planck: tuple[float, float] | None = None
+    """(K1, K2) of a thermal band whose scaled value is spectral radiance."""
+
+
+@dataclass(frozen=True)
+class Quality:
+    """A native QA layer and the rules that map it to the common bits: where ``native & mask == value``, set `bits`."""
+
+    source: Source
+    rules: tuple[tuple[int, int, int], ...]
+
+
+@dataclass(frozen=True)
+class Angles:
+    """
+    Sun and view angles in degrees, each a constant, a layer, or unknown.
+
+    `metadata` names the angle file of the scene (Sentinel-2 MTD_TL.xml, Landsat ANG.txt) and wins where present; an
+    unknown sun is computed from place and time; an unknown view stays NaN.
+    """
+
+    sza: float | Source | None = None
+    saa: float | Source | None = None
+    vza: float | Source | None = None
+    vaa: float | Source | None = None
+    raa: Source | None = None
+    """Relative azimuth layer where the product stores it instead of both azimuths; any convention, folded on reading."""
+    metadata: str | None = None
+
+
+@dataclass(frozen=True, repr=False)
+class Scene:
+    """
+    One acquisition of one sensor: everything that the reader needs, nothing else.
+
+    Made once by :func:`musyq_cube.catalog.adapt`. Frozen, hashable, JSON-stable (`to_dict`, `from_dict`).
+    """
+
+    id: str
+    sensor: str
+    """Sensor id, a folder of ``catalogs/sensors``."""
+    datetime: str
+    """Acquisition time, RFC 3339 in UTC."""
+    footprint: str
+    """WKT polygon in longitude and latitude of the valid pixels."""
+    quantity: str = "toa"
+    """What the reflective bands are: ``toa``, ``sr``, ``nbar``, ``index`` or ``lst``."""
+    bands: tuple[tuple[str, Source], ...] = ()
+    """(common name, source) in the order of the sensor's file."""
+    qa: tuple[Quality, ...] = ()
+    angles: Angles = field(default_factory=Angles)
+    collection: str | None = None
+    platform: str | None = None
+    tile: str | None = None
+    """Path/row, MGRS tile or MODIS tile."""
+    cloud_cover: float | None = None
+    """Percent."""
+    version: str | None = None
+    """Processing baseline or collection number: the newest wins among duplicates."""
+    created: str | None = None
+    normalization: str | None = None
+    """JSON of the coefficients found by ``characterize``, where it has run."""
+
+    @cached_property
+    def sources(self) -> dict[str, Source]:
+        """Band sources by common name."""
+        return dict(self.bands)
+
+    @cached_property
+    def time(self) -> dt.datetime:
+        """Acquisition time, aware, UTC."""
+        return dt.datetime.fromisoformat(self.datetime).astimezone(dt.UTC)
+
+    @cached_property
+    def geometry(self) -> shapely.Geometry:
+        """Footprint in longitude and latitude."""
+        return shapely.from_wkt(self.footprint)
+
+    @cached_property
+    def solar_day(self) -> dt.date:
+        """Local solar date at the centre of the footprint (of its larger part where the antimeridian cuts it)."""
+        largest = max(shapely.get_parts(self.geometry), key=lambda part: part.area)
+        return (self.time + dt.timedelta(hours=largest.centroid.x / 15)).date()
+
+    def __hash__(self) -> int:
+        return hash((self.id, self.collection, self.datetime))
+
+    def __repr__(self) -> str:
+        parts = (self.id, self.sensor, self.datetime, self.quantity, self.tile, " ".join(name for name, _ in self.bands))
+        return f"<Scene {' · '.join(part for part in parts if part)}>"
+
+    def replace(self, **changes: Any) -> Scene:
+        """Return a copy with some fields changed."""
+        return dataclasses.replace(self, **changes)
+
+    def to_dict(self) -> JSON:
+        """Return plain JSON values; fields at their default are left out."""
+        return _plain(self)  # type: ignore[no-any-return]
+
+    @classmethod
+    def from_dict(cls, data: JSON) -> Scene:
+        """Rebuild what `to_dict` wrote."""
+        data = dict(data)
+        data["bands"] = tuple((name, _source(s)) for name, s in data.get("bands", ()))
+        data["qa"] = tuple(
+            Quality(_source(q["source"]), tuple(tuple(r) for r in q["rules"]))  # type: ignore[misc]
+            for q in data.get("qa", ())
+        )
+        angles = {k: _source(v) if isinstance(v, dict) else v for k, v in data.get("angles", {}).items()}
+        data["angles"] = Angles(**angles)
+        return cls(**data)
+
+    @cached_property
+    def key(self) -> str:
+        """Content hash: equal scenes have equal keys, whatever catalogue they came from."""
+        text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _source(data: JSON) -> Source:
+    data = dict(data)
+    if grid := data.get("grid"):
+        data["grid"] = SourceGrid(grid["crs"], tuple(grid["transform"]), tuple(grid["shape"]))
+    for name in ("valid", "planck"):
+        if data.get(name) is not None:
+            data[name] = tuple(data[name])
+    return Source(**data)
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        out = {}
+        for f in dataclasses.fields(value):
+            v = getattr(value, f.name)
+            default = f.default_factory() if f.default_factory is not dataclasses.MISSING else f.default
+            if v != default:
+                out[f.name] = _plain(v)
+        return out
+    if isinstance(value, tuple | list):
+        return [_plain(v) for v in value]
+    return value
