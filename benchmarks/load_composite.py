@@ -128,9 +128,8 @@ def _print(task: str, summary: dict[str, Any], layout: Layout) -> None:
     print("| | wall s | CPU s | peak MB | tasks | within 1 DN |\n|---|---|---|---|---|---|")
     for tool, row in summary.items():
         cells = [f"{row[n]['median']:.1f} ({row[n]['min']:.1f}–{row[n]['max']:.1f})" for n in ("wall", "cpu", "peak")]
-        print(
-            f"| {tool} | {' | '.join(cells)} | {row['tasks']} | {row['agreement'].get('within_1_dn', float('nan')):.2%} |"
-        )
+        same = row["agreement"].get("within_1_dn", float("nan"))
+        print(f"| {tool} | {' | '.join(cells)} | {row['tasks']} | {same:.2%} |")
     peers = [row for tool, row in summary.items() if tool not in OURS]
     for tool in (t for t in OURS if t in summary and peers):
         best = {name: min(row[name]["median"] for row in peers) for name in ("wall", "cpu", "peak")}

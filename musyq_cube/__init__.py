@@ -67,7 +67,7 @@ class _Package(ModuleType):
         return value
 
     def __setattr__(self, name: str, value: Any) -> None:
-        # `cube`, `mask`, `plan`… name a function and the module that holds it: importing the module must not hide the function
+        # `cube`, `plan`… name a function and the module that holds it: importing the module must not hide the function
         if not (name in _PUBLIC and isinstance(value, ModuleType)):
             super().__setattr__(name, value)
 

@@ -9,7 +9,7 @@ import xarray as xr
 from odc.geo.xr import xr_coords
 
 from musyq_cube.errors import ReadError
-from musyq_cube.read.block import _band_attrs, _time_coords, group_scenes, qa_attrs
+from musyq_cube.read.block import band_attrs, group_scenes, qa_attrs, time_coords
 from musyq_cube.types import QA
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def load(
         data[name] = (
             dims,
             (values.data[:, k] * scale + offset).astype(np.float32),
-            _band_attrs(name, groups, "reflectance"),
+            band_attrs(name, groups, "reflectance"),
         )
     missing = np.isnan(values.data[:, 0])
     native = (
@@ -71,7 +71,7 @@ def load(
     qa = missing * np.uint16(QA.FILL) if native is None else native.map_blocks(_bits, groups=groups, dtype=np.uint16)
     data["qa"] = dims, qa, qa_attrs()
     coords = {name: c.variable for name, c in xr_coords(box, always_yx=True).items()}
-    return xr.Dataset(data, coords | _time_coords(groups)).chunk(time=-1)
+    return xr.Dataset(data, coords | time_coords(groups)).chunk(time=-1)
 
 
 def _item(scene: Scene, bands: Sequence[str]) -> JSON:

@@ -1,4 +1,4 @@
-"""Defaults that a user may set: ``~/.config/musyq``, ``MUSYQ_…`` variables or ``config.set(...)``; code only reads them."""
+"""Defaults that a user may set: ``~/.config/musyq``, ``MUSYQ_…`` variables or ``config.set(...)``; only read here."""
 
 from __future__ import annotations
 

@@ -16,19 +16,18 @@ from odc.geo.xr import xr_coords
 from pyproj import CRS, Transformer
 
 from musyq_cube.errors import GridError, ReadError
-from musyq_cube.grid import Grid, blocks, get_grid
+from musyq_cube.grid import Grid, as_region, blocks, get_grid
 from musyq_cube.read.block import (
     ANGLES,
-    _angle_attrs,
-    _band_attrs,
-    _time_coords,
+    angle_attrs,
+    band_attrs,
     group_scenes,
     qa_attrs,
     read_angles,
     read_band,
     read_qa,
+    time_coords,
 )
-from musyq_cube.region import as_region
 from musyq_cube.sensor import sensor
 from musyq_cube.types import QA
 
@@ -80,9 +79,10 @@ def cube(
         A named grid. Default: UTM in the zone of the middle, at the finest pixel size that all scenes have (it is
         logged).
     region
-        What to cover (see :func:`musyq_cube.region.as_region`). Default: all scenes.
+        What to cover (see :func:`musyq_cube.grid.as_region`). Default: all scenes.
     bands
-        Common names. Default: every band of every scene.
+        Common names. Default: every band of every scene. A scene that has only one of ``nir08`` and ``nir`` gives it
+        for the other where that is named here, so that sensors share one near infrared.
     geobox
         Exact output pixels, instead of grid and region.
     block
@@ -119,6 +119,10 @@ def cube(
     if geobox is not None and geobox.crs is None:
         raise GridError("the geobox has no CRS: give it one, or name a grid")
     names = list(bands) if bands is not None else _all_bands(scenes)
+    if bands is not None:
+        scenes = [scene.lend(names) for scene in scenes]
+    elif uneven := [n for n in names if not all(n in scene.sources for scene in scenes)]:
+        log.warning("not every scene has %s: name bands that all have before a joint composite", ", ".join(uneven))
     box, name = (geobox, None) if geobox is not None else _choose(scenes, grid, region, names)
     if engine == "stackstac":
         from musyq_cube._stackstac import load
@@ -185,12 +189,12 @@ def _native(
     variables = [*names, "qa", *(["angles"] if angles else [])]
     arrays = {v: _lazy(v, tasks, groups=groups, box=box, size=block, resampling=resampling) for v in variables}
     dims = ("time", "y", "x")
-    data: dict[str, Any] = {n: (dims, arrays[n], _band_attrs(n, groups, "reflectance")) for n in names}
+    data: dict[str, Any] = {n: (dims, arrays[n], band_attrs(n, groups, "reflectance")) for n in names}
     data["qa"] = (dims, arrays["qa"], qa_attrs())
     for k, name in enumerate(ANGLES if angles else ()):
-        data[name] = (dims, arrays["angles"][k], _angle_attrs(name))
+        data[name] = (dims, arrays["angles"][k], angle_attrs(name))
     coords = {name: c.variable for name, c in xr_coords(box, always_yx=True).items()}
-    return xr.Dataset(data, coords | _time_coords(groups))
+    return xr.Dataset(data, coords | time_coords(groups))
 
 
 Task: TypeAlias = "tuple[tuple[int, int], GeoBox, tuple[int, ...], tuple[Group, ...]]"

@@ -15,7 +15,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from musyq_cube.errors import GridError
-from musyq_cube.region import Region, as_region
+from musyq_cube.region import Region, make_region
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -287,6 +287,33 @@ def get_grid(name: str) -> Grid:
 def grids() -> list[Grid]:
     """Return one example of every kind of named grid."""
     return [get_grid(name) for name in EXAMPLES]
+
+
+def as_region(where: Any, name: str | None = None) -> Region:
+    """
+    Make a Region from what the user has.
+
+    Parameters
+    ----------
+    where
+        A Region; a bbox (west, south, east, north) in degrees, west > east crosses ±180°; GeoJSON (dict, text or file);
+        a vector file (shapefile, GeoPackage ...); a tile name (``"h21v04"``, ``"sinu-1km:h21v04"``,
+        ``"utm50n-30m:x004y036"``); a shapely geometry in longitude and latitude; or an odc-geo GeoBox.
+    name
+        Name of the region; by default made from the file name, the tile name or the shape.
+
+    Raises
+    ------
+    GridError
+        When nothing can be made of it, the region is empty or has no area, or lies off the globe.
+
+    Examples
+    --------
+    >>> as_region((179, -17, -179, -16)).geometry.geom_type
+    'MultiPolygon'
+    """
+    tile = region_of_tile(where) if isinstance(where, str) else None
+    return make_region(where, name) if tile is None else make_region(tile, name or str(where))
 
 
 def region_of_tile(text: str) -> GeoBox | None:

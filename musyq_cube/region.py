@@ -30,7 +30,7 @@ class Region:
     """
     A named shape in longitude and latitude (degrees, WGS 84), split at ±180°.
 
-    Made by :func:`as_region`. `geobox` is set where the region is exactly a pixel rectangle (a tile or a GeoBox).
+    Made by :func:`make_region`. `geobox` is set where the region is exactly a pixel rectangle (a tile or a GeoBox).
     """
 
     name: str
@@ -48,29 +48,8 @@ class Region:
         return west, south, east, north
 
 
-def as_region(where: Any, name: str | None = None) -> Region:
-    """
-    Make a Region from what the user has.
-
-    Parameters
-    ----------
-    where
-        A Region; a bbox (west, south, east, north) in degrees, west > east crosses ±180°; GeoJSON (dict, text or file);
-        a vector file (shapefile, GeoPackage ...); a tile name (``"h21v04"``, ``"sinu-1km:h21v04"``,
-        ``"utm50n-30m:x004y036"``); a shapely geometry in longitude and latitude; or an odc-geo GeoBox.
-    name
-        Name of the region; by default made from the file name, the tile name or the shape.
-
-    Raises
-    ------
-    GridError
-        When nothing can be made of it, the region is empty or has no area, or lies off the globe.
-
-    Examples
-    --------
-    >>> as_region((179, -17, -179, -16)).geometry.geom_type
-    'MultiPolygon'
-    """
+def make_region(where: Any, name: str | None = None) -> Region:
+    """Make a Region from anything but a tile name: see :func:`musyq_cube.grid.as_region`, which knows those too."""
     if isinstance(where, Region):
         return where
     if isinstance(where, GeoBox):
@@ -111,17 +90,13 @@ def _from_bbox(bbox: Sequence[float]) -> shapely.Geometry:
 
 
 def _from_text(text: str, name: str | None) -> Region:
-    from musyq_cube.grid import region_of_tile
-
     if text.lstrip().startswith("{"):
-        return as_region(_load(text, "region"), name)
+        return make_region(_load(text, "region"), name)
     path = Path(text)
     if path.suffix.lower() in {".json", ".geojson"} and path.is_file():
-        return as_region(_load(path.read_text(), str(path)), name or path.stem)
+        return make_region(_load(path.read_text(), str(path)), name or path.stem)
     if path.suffix.lower() in VECTOR_SUFFIXES and path.exists():
         return _make(_unwrap(_vector(path)), name or path.stem)
-    if geobox := region_of_tile(text):
-        return _from_geobox(geobox, name or text)
     if re.fullmatch(r"\s*(-?[\d.]+\s*,\s*){3}-?[\d.]+\s*", text):
         return _make(_from_bbox([float(v) for v in text.split(",")]), name)
     raise GridError(f"region {text!r}: no such file, and not a bbox, GeoJSON or tile name (like h21v04)")

@@ -8,12 +8,17 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import shapely
 from odc.geo.geobox import GeoBox
 
-from musyq_cube.types import JSON
+from musyq_cube.types import NEAR_INFRARED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from musyq_cube.types import JSON
 
 
 @dataclass(frozen=True)
@@ -84,7 +89,7 @@ class Angles:
     vza: float | Source | None = None
     vaa: float | Source | None = None
     raa: Source | None = None
-    """Relative azimuth layer where the product stores it instead of both azimuths; any convention, folded on reading."""
+    """Relative azimuth layer where the product stores it instead of both azimuths; folded on reading."""
     metadata: str | None = None
 
 
@@ -146,12 +151,21 @@ class Scene:
         return hash((self.id, self.collection, self.datetime))
 
     def __repr__(self) -> str:
-        parts = (self.id, self.sensor, self.datetime, self.quantity, self.tile, " ".join(name for name, _ in self.bands))
+        bands = " ".join(name for name, _ in self.bands)
+        parts = (self.id, self.sensor, self.datetime, self.quantity, self.tile, bands)
         return f"<Scene {' · '.join(part for part in parts if part)}>"
 
     def replace(self, **changes: Any) -> Scene:
         """Return a copy with some fields changed."""
         return dataclasses.replace(self, **changes)
+
+    def lend(self, wanted: Iterable[str]) -> Scene:
+        """Read a wanted near infrared band that the sensor lacks from its other one, under the wanted name."""
+        bands = self.sources
+        for name, other in (NEAR_INFRARED, NEAR_INFRARED[::-1]):
+            if name in wanted and name not in bands and other in bands:
+                return self.replace(bands=(*self.bands, (name, bands[other])))
+        return self
 
     def to_dict(self) -> JSON:
         """Return plain JSON values; fields at their default are left out."""
@@ -163,10 +177,9 @@ class Scene:
         data = dict(data)
         data["bands"] = tuple((name, _source(s)) for name, s in data.get("bands", ()))
         data["qa"] = tuple(
-            Quality(_source(q["source"]), tuple(tuple(r) for r in q["rules"]))  # type: ignore[misc]
-            for q in data.get("qa", ())
+            Quality(_source(q["source"]), tuple(tuple(r) for r in q["rules"])) for q in data.get("qa", ())
         )
-        angles = {k: _source(v) if isinstance(v, dict) else v for k, v in data.get("angles", {}).items()}
+        angles: JSON = {k: _source(v) if isinstance(v, dict) else v for k, v in data.get("angles", {}).items()}
         data["angles"] = Angles(**angles)
         return cls(**data)
 

@@ -14,6 +14,9 @@ Resampling: TypeAlias = Literal["nearest", "bilinear", "cubic", "average"]
 OnError: TypeAlias = Literal["raise", "skip"]
 """What a scene that cannot be read does to the work: end it, or be recorded and left out."""
 
+NEAR_INFRARED = ("nir08", "nir")
+"""The narrow (0.85–0.88 µm) and the broad (0.76–0.90 µm) band: sensors have one or both, formulas take either."""
+
 
 class QA(IntFlag):
     """

@@ -10,8 +10,8 @@ from musyq_cube.catalog.parquet import Parts
 from musyq_cube.catalog.query import Query, settle
 from musyq_cube.catalog.static import CATALOG, COLLECTION, ItemFile, StaticBackend
 from musyq_cube.errors import CatalogError, MusyqError
+from musyq_cube.grid import as_region
 from musyq_cube.period import parse_period
-from musyq_cube.region import as_region
 from musyq_cube.sensor import sensor as get_sensor
 
 if TYPE_CHECKING:

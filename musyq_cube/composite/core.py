@@ -16,7 +16,7 @@ from musyq_cube.mask import cloud_distance
 from musyq_cube.mask.core import band_names
 from musyq_cube.methods import Method, get_method
 from musyq_cube.period import Period, parse_period, split
-from musyq_cube.types import QA
+from musyq_cube.types import NEAR_INFRARED, QA
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -268,7 +268,8 @@ def _span(observations: Observations) -> Period:
 
 
 def _check(ds: xr.Dataset, method: str) -> None:
-    missing = set(get_method(method).bands) - set(band_names(ds))
+    have = set(band_names(ds))
+    missing = set(get_method(method).bands) - have - ({"nir"} if have.intersection(NEAR_INFRARED) else set())
     if "qa" not in ds or not band_names(ds) or missing:
         wanted = ", ".join(sorted(missing)) or "qa and at least one band on (time, y, x)"
         raise CompositeError(f"method {method!r} needs {wanted}; the dataset has {', '.join(map(str, ds.data_vars))}")

@@ -16,7 +16,7 @@ from musyq_cube.kernels._gufunc import F32, over_pixels
 from musyq_cube.kernels.geomedian import complete, distances, geomedian
 from musyq_cube.kernels.reduce import summarize
 from musyq_cube.kernels.select import quantile
-from musyq_cube.types import QA
+from musyq_cube.types import NEAR_INFRARED, QA
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -138,7 +138,7 @@ def _best_pixel(strip: _Strip, **options: Any) -> list[Array]:
 
 
 def _max_ndvi(strip: _Strip, *, max_vza: float = 35.0) -> list[Array]:
-    red, nir = strip.band("red"), strip.band("nir")
+    red, nir = strip.band("red"), strip.band(next(band for band in NEAR_INFRARED if band in strip.names))
     with np.errstate(invalid="ignore", divide="ignore"):
         score = np.nan_to_num((nir - red) / (nir + red), nan=-9, posinf=-9, neginf=-9).clip(-9, 9)
     if "vza" in strip.extras:

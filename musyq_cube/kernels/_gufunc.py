@@ -11,6 +11,8 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from musyq_cube.kernels._compile import compiling
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from concurrent.futures import Executor
@@ -46,7 +48,9 @@ class Gufunc:
         with self._lock:
             if self._compiled is None:
                 function, signature, layout = self._recipe
-                self._compiled = numba.guvectorize([signature], layout, nopython=True, target="cpu")(function)  # type: ignore[no-untyped-call]
+                with compiling() as keep:
+                    wrap = numba.guvectorize([signature], layout, nopython=True, target="cpu", cache=keep)  # type: ignore[no-untyped-call]
+                    self._compiled = wrap(function)
         with np.errstate(all="ignore"):  # NaN is the normal way to say missing
             return self._compiled(*arrays)
 
@@ -55,8 +59,8 @@ def gufunc(signature: str, layout: str) -> Callable[[Callable[..., None]], Gufun
     """
     Decorate a loop over arrays as a gufunc.
 
-    It releases the GIL; it is neither parallel nor cached on disk, because both break inside Dask workers: threads over
-    strips and blocks supply the parallelism.
+    It releases the GIL; it is not parallel, because that breaks inside Dask workers: threads over strips and blocks
+    supply the parallelism.
     """
     return lambda function: Gufunc(function, signature, layout)
 

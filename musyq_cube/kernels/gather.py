@@ -3,7 +3,7 @@ Gather: resample a source window onto an output block through a coarse coordinat
 
 One loop serves every method: it walks the lattice cells row by row, interpolates source coordinates in exact integer
 arithmetic and hands each pixel's coordinate to a sampler. Kernels are compiled for one method and type at first use
-(nogil, no parallel, no cache) and are deterministic.
+(nogil, no parallel) and are deterministic.
 
 Semantics
 ---------
@@ -22,10 +22,13 @@ from __future__ import annotations
 import math
 import threading
 from functools import cache
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numba as nb
 import numpy as np
+
+from musyq_cube.kernels._compile import compiling
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -268,56 +271,57 @@ def _between(nodes: Array, j: int, i: int, step: int, ty: int, tx: int) -> tuple
     return left * step + tx * (right - left), right - left
 
 
-def _loop(sample: Callable[..., Any], run: Callable[..., bool], reach: float, keep: bool) -> Callable[..., None]:
-    """
-    Return the loop over one output block with `sample` and `run` inlined.
+SAMPLE: Callable[..., Any] = _nearest
+"""Value at one coordinate."""
+RUN: Callable[..., bool] = _no_run
+"""Values of a run of pixels inside one cell and inside the window, where the method has a fast way."""
+HALVES: int = 0
+"""Half pixels from a centre to the farthest pixel that a run touches."""
+KEEP: bool = False
+"""Values are copied, not scaled."""
 
-    `reach`: pixels from a centre to the farthest one its run touches; `keep`: values are copied, not scaled.
-    """
-    halves = int(2 * reach)
 
-    def kernel(
-        window: Array, corner: tuple[int, int], rows: Array, cols: Array, dense: Array, dense_rows: Array,
-        dense_cols: Array, height: Array, width: Array, place: tuple[int, int, int], nodata: Any, has: bool,
-        scale: Any, offset: Any, empty: Any, out: Array,
-    ) -> None:  # fmt: skip
-        step, top, left = place
-        extra = 2 * round(math.log2(step))
-        bits = NODE_BITS + extra
-        row0, col0 = corner[0] << bits, corner[1] << bits
-        end_r, end_c = window.shape[0] << bits, window.shape[1] << bits
-        margin = halves << (bits - 1)
-        flat = window.reshape(-1)
-        for y in range(out.shape[0]):
-            j, ty = (top + y) // step, (top + y) % step
-            x = 0
-            while x < out.shape[1]:
-                i, tx = (left + x) // step, (left + x) % step
-                n = min(step - tx, out.shape[1] - x)
-                line = out[y, x : x + n]
-                exact = dense[j, i]
-                r, dr = _between(rows, j, i, step, ty, tx)
-                c, dc = _between(cols, j, i, step, ty, tx)
-                at = (r - row0, dr, c - col0, dc)
-                todo = True
-                if halves and exact < 0 and _inside(at, n, margin, end_r, end_c):
-                    todo = run(flat, window.shape[1], at, bits, nodata, has, line)
-                    for t in range(n):
-                        line[t] = line[t] * scale + offset
-                if todo:
-                    for t in range(n):
-                        r, c = at[0] + t * dr, at[2] + t * dc
-                        if exact >= 0:
-                            r = (dense_rows[exact, ty, tx + t] << extra) - row0
-                            c = (dense_cols[exact, ty, tx + t] << extra) - col0
-                        if 0 <= r < end_r and 0 <= c < end_c:
-                            value = sample(window, r, c, bits, nodata, has, height[j, i], width[j, i])
-                            line[t] = value if keep else value * scale + offset
-                        else:
-                            line[t] = empty
-                x += n
-
-    return kernel
+def _kernel(
+    window: Array, corner: tuple[int, int], rows: Array, cols: Array, dense: Array, dense_rows: Array,
+    dense_cols: Array, height: Array, width: Array, place: tuple[int, int, int], nodata: Any, has: bool,
+    scale: Any, offset: Any, empty: Any, out: Array,
+) -> None:  # fmt: skip
+    """Fill one output block; `SAMPLE`, `RUN`, `HALVES` and `KEEP` are globals that `_compile` gives each method."""
+    step, top, left = place
+    extra = 2 * round(math.log2(step))
+    bits = NODE_BITS + extra
+    row0, col0 = corner[0] << bits, corner[1] << bits
+    end_r, end_c = window.shape[0] << bits, window.shape[1] << bits
+    margin = HALVES << (bits - 1)
+    flat = window.reshape(-1)
+    for y in range(out.shape[0]):
+        j, ty = (top + y) // step, (top + y) % step
+        x = 0
+        while x < out.shape[1]:
+            i, tx = (left + x) // step, (left + x) % step
+            n = min(step - tx, out.shape[1] - x)
+            line = out[y, x : x + n]
+            exact = dense[j, i]
+            r, dr = _between(rows, j, i, step, ty, tx)
+            c, dc = _between(cols, j, i, step, ty, tx)
+            at = (r - row0, dr, c - col0, dc)
+            todo = True
+            if HALVES and exact < 0 and _inside(at, n, margin, end_r, end_c):
+                todo = RUN(flat, window.shape[1], at, bits, nodata, has, line)
+                for t in range(n):
+                    line[t] = line[t] * scale + offset
+            if todo:
+                for t in range(n):
+                    r, c = at[0] + t * dr, at[2] + t * dc
+                    if exact >= 0:
+                        r = (dense_rows[exact, ty, tx + t] << extra) - row0
+                        c = (dense_cols[exact, ty, tx + t] << extra) - col0
+                    if 0 <= r < end_r and 0 <= c < end_c:
+                        value = SAMPLE(window, r, c, bits, nodata, has, height[j, i], width[j, i])
+                        line[t] = value if KEEP else value * scale + offset
+                    else:
+                        line[t] = empty
+            x += n
 
 
 _KERNELS: dict[str, tuple[Callable[..., Any], Callable[..., bool], float, bool]] = {
@@ -346,5 +350,9 @@ def _compile(method: str, dtype: Type) -> Callable[..., None]:
         value[:, ::1], pair, grid, grid, nb.int32[:, ::1], nb.int64[:, :, ::1], nb.int64[:, :, ::1], cells, cells,
         nb.types.UniTuple(nb.int64, 3), value, nb.boolean, nb.float32, nb.float32, target, target[:, ::1],  # type: ignore[no-untyped-call]
     )  # fmt: skip
-    compiled: Callable[..., None] = nb.njit(signature, nogil=True)(_loop(sample, run, reach, keep))
+    own = {"SAMPLE": sample, "RUN": run, "HALVES": int(2 * reach), "KEEP": keep}
+    loop = FunctionType(_kernel.__code__, globals() | own, f"gather_{method}")
+    loop.__qualname__ = loop.__name__  # numba's cache knows functions by their names
+    with compiling() as disk:
+        compiled: Callable[..., None] = nb.njit(signature, nogil=True, cache=disk)(loop)
     return compiled

@@ -76,7 +76,7 @@ def select(scenes: Sequence[Scene], request: Request, period: Period) -> Selecti
     quantity = choose_quantity(inside, request.recipes)
     taken = _keep(inside, left, lambda s: None if s.quantity == quantity else _wrong_quantity(s.quantity, quantity))
     parts = _parts(taken, request)
-    taken = [_lend(scene, parts) for scene in taken]
+    taken = [scene.lend(parts.values()) for scene in taken]
     bands = request.bands or _bands(taken, request, parts)
     missing = {band for band in bands if not any(band in s.sources for s in taken)}
     if missing:
@@ -170,16 +170,6 @@ def _parts(scenes: Sequence[Scene], request: Request) -> dict[str, str]:
             choices = [band for band in ROLES.get(role, (role,)) if have[band]]
             out[role] = max(choices, key=lambda band: have[band]) if choices else recipe.part(role, _all_bands(scenes))
     return out
-
-
-def _lend(scene: Scene, parts: dict[str, str]) -> Scene:
-    """Let a scene without the chosen band of a role read its other band of that role under the chosen name."""
-    bands = dict(scene.bands)
-    for role, chosen in parts.items():
-        other = next((band for band in ROLES.get(role, ()) if band in bands), None)
-        if chosen not in bands and other is not None:
-            bands[chosen] = bands[other]
-    return scene if len(bands) == len(scene.bands) else scene.replace(bands=tuple(bands.items()))
 
 
 def _bands(scenes: Sequence[Scene], request: Request, parts: dict[str, str]) -> tuple[str, ...]:

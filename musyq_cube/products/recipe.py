@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from musyq_cube.errors import PlanError
 from musyq_cube.products import indices
 from musyq_cube.products.propagate import propagate
-from musyq_cube.types import QA
+from musyq_cube.types import NEAR_INFRARED, QA
 from musyq_cube.variable import COUNT, DAY, QUALITY, Variable, index, reflectance, source, uncertainty
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Formula: TypeAlias = Callable[..., "xr.DataArray"]
 """A plain function whose arguments are the roles of a recipe, as DataArrays."""
 
-ROLES: dict[str, tuple[str, ...]] = {"nir": ("nir08", "nir"), "swir": ("swir16", "swir22")}
+ROLES: dict[str, tuple[str, ...]] = {"nir": NEAR_INFRARED}
 """What may play a part that sensors fill with different bands, in order of preference; others stand for themselves."""
 
 NOT_SURFACE = frozenset({"pan", "cirrus", "nir09", "lwir", "lwir11", "lwir12"})

@@ -9,7 +9,7 @@ What is computed is computed at the nodes of the reader's lattice and interpolat
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -21,7 +21,10 @@ from musyq_cube.read._angles_landsat import AngleModel, parse_angles
 from musyq_cube.read._angles_sentinel2 import AngleGrid, parse_granule
 from musyq_cube.read.layer import POOL
 from musyq_cube.read.mapping import Lattice, Mapping, lattice, mapping
+from musyq_cube.read.raster import is_remote
+from musyq_cube.read.retry import retrying
 from musyq_cube.read.solar import sun_angles
+from musyq_cube.read.warp import source_grid
 from musyq_cube.scene import Source
 
 if TYPE_CHECKING:
@@ -137,12 +140,16 @@ def _at_nodes(href: str, geobox: GeoBox) -> tuple[NDArray[np.float64], NDArray[n
 @lru_cache(maxsize=256)
 def _model(href: str) -> AngleModel | AngleGrid:
     try:
-        content = read_text(href).encode() if href.startswith("/vsizip/") else read_bytes(href)
+        content = retrying(lambda: _content(href), remote=is_remote(href))
     except CatalogError as error:
         raise ReadError(f"{href}: the angle file cannot be read ({error})") from error
     if content.lstrip(b"\xef\xbb\xbf \r\n\t")[:1] == b"<":
         return parse_granule(content, href)
     return parse_angles(content.decode("ascii", errors="replace"), href)
+
+
+def _content(href: str) -> bytes:
+    return read_text(href).encode() if href.startswith("/vsizip/") else read_bytes(href)
 
 
 def _computed_sun(scene: Scene, geobox: GeoBox) -> tuple[tuple[NDArray[np.float64], NDArray[np.float64]], Lattice]:
@@ -196,16 +203,17 @@ def _layer(
     source: Source, geobox: GeoBox, parts: Callable[[NDArray[np.float32]], tuple[NDArray[np.float32], ...]]
 ) -> tuple[Field, ...]:
     """Read an angle layer and resample each of its `parts` (functions of the angle in degrees) bilinearly."""
-    with POOL.borrow(source) as layer:
-        grid = source.grid or layer.grid
-        if grid is None:
-            raise ReadError(f"{source.href}: the angle layer has no georeference and the scene states none")
-        place = mapping(grid, geobox)
-        window = place.window()
-        if window is None:
-            return tuple(_unknown(geobox) for _ in parts(np.zeros((1, 1), np.float32)))
-        numbers = layer.read(*window, 0)
-        nodata = layer.nodata if source.nodata is None else source.nodata
+    place = mapping(source.grid or source_grid(source), geobox)
+    window = place.window()
+    if window is None:
+        return tuple(_unknown(geobox) for _ in parts(np.zeros((1, 1), np.float32)))
+
+    def read() -> tuple[NDArray[Any], float | None]:
+        with POOL.borrow(source) as layer:
+            return layer.read(*window, 0), layer.nodata
+
+    numbers, stated = retrying(read, remote=is_remote(source.href))
+    nodata = stated if source.nodata is None else source.nodata
     degrees = numbers.astype(np.float32) * np.float32(source.scale) + np.float32(source.offset)
     if nodata is not None:
         degrees[numbers == nodata] = np.nan

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from musyq_cube.scene import Scene, Source
 
-__all__ = ["Failure", "group_scenes", "read_angles", "read_band", "read_block", "read_qa"]
+__all__ = ["Failure", "angle_attrs", "band_attrs", "group_scenes", "read_angles", "read_band", "read_block", "read_qa"]
 
 log = logging.getLogger(__name__)
 Array: TypeAlias = np.ndarray[Any, Any]
@@ -132,14 +132,14 @@ def read_block(
     order = _Order(geobox, tuple(bands), True, angles, resampling, scale, on_error)
     data, qa, angle = _read(groups, order, pool)
     coords: dict[str, Any] = {str(name): c.variable for name, c in xr_coords(geobox, always_yx=True).items()}
-    coords |= _time_coords(groups)
+    coords |= time_coords(groups)
     dims = ("time", "y", "x")
     variables: dict[str, Any] = {
-        band: (dims, data[k], _band_attrs(band, groups, scale)) for k, band in enumerate(order.bands)
+        band: (dims, data[k], band_attrs(band, groups, scale)) for k, band in enumerate(order.bands)
     }
     variables["qa"] = (dims, qa, qa_attrs())
     for k, name in enumerate(ANGLES if angles else ()):
-        variables[name] = (dims, angle[k], _angle_attrs(name))
+        variables[name] = (dims, angle[k], angle_attrs(name))
     return xr.Dataset(variables, coords), _in_order(order)
 
 
@@ -325,7 +325,8 @@ def _scene_angles(scene: Scene, step: _Step, geobox: GeoBox) -> None:
         step.angles[k] = np.where(step.qa & QA.FILL, np.float32(np.nan), angle)
 
 
-def _time_coords(groups: Sequence[Group]) -> dict[str, Any]:
+def time_coords(groups: Sequence[Group]) -> dict[str, Any]:
+    """Return the coordinates along time: when, which sensor, which scenes."""
     times = np.array([group[0].time.replace(tzinfo=None) for group in groups], "datetime64[ns]")
     return {
         "time": ("time", times, {"standard_name": "time", "long_name": "acquisition time (UTC)"}),
@@ -334,7 +335,8 @@ def _time_coords(groups: Sequence[Group]) -> dict[str, Any]:
     }
 
 
-def _band_attrs(band: str, groups: Sequence[Group], scale: Scale) -> dict[str, Any]:
+def band_attrs(band: str, groups: Sequence[Group], scale: Scale) -> dict[str, Any]:
+    """Return the CF attributes of a band of these groups."""
     attrs = {"long_name": band, "units": "1", "grid_mapping": "spatial_ref"}
     if scale == "dn":
         return attrs | {"long_name": f"{band}, stored numbers"}
@@ -351,7 +353,8 @@ def _band_attrs(band: str, groups: Sequence[Group], scale: Scale) -> dict[str, A
     return attrs
 
 
-def _angle_attrs(name: str) -> dict[str, Any]:
+def angle_attrs(name: str) -> dict[str, Any]:
+    """Return the CF attributes of sza, vza or raa."""
     text, standard = ANGLE_NAMES[name]
     attrs = {"long_name": text, "units": "degree", "grid_mapping": "spatial_ref"}
     return attrs | ({"standard_name": standard} if standard else {})

@@ -12,7 +12,7 @@ from urllib.parse import urljoin
 import pystac
 import shapely
 
-from musyq_cube.region import as_region
+from musyq_cube.grid import as_region
 from musyq_cube.store import access
 from musyq_cube.store import conventions as c
 from musyq_cube.store.bands import METRES_PER_DEGREE, bands, cube, renders, spatial_resolution

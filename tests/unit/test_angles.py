@@ -178,13 +178,16 @@ def test_a_missing_angle_file_is_a_read_error(tmp_path):
 
 @settings(max_examples=20, deadline=None)
 @given(place=st.tuples(st.integers(0, 180), st.integers(0, 130), st.integers(1, 60), st.integers(1, 60)))
-@pytest.mark.parametrize("kind", ["landsat", "sentinel", "computed"])
+@pytest.mark.parametrize("kind", ["landsat", "sentinel", "computed", "layers"])
 def test_any_block_gives_the_same_bits(kind, tmp_path_factory, place):
     top, left, height, width = place
     folder = tmp_path_factory.getbasetemp()
     names = {"landsat": ("ANG.txt", angle_file().encode()), "sentinel": ("MTD_TL.xml", granule(gap=True))}
     if kind == "computed":
         angles = Angles(vza=7.0, vaa=100.0)
+    elif kind == "layers":
+        path, turn = folder / "azimuth.tif", np.arange(14 * 12).reshape(14, 12) * 2.0 - 160
+        angles = Angles(sza=30.0, saa=write(path, turn) if not path.exists() else layer(path), vza=5.0, vaa=10.0)
     else:
         name, content = names[kind]
         (folder / name).write_bytes(content)
@@ -220,6 +223,10 @@ def write(path, array, scale=100):
     options = {"driver": "GTiff", "height": array.shape[0], "width": array.shape[1], "count": 1, "dtype": "int16"}
     with rasterio.open(path, "w", crs=UTM, transform=Affine(600, 0, 399_900, 0, -600, 4_400_400), **options) as file:
         file.write((array * scale).astype("int16"), 1)
+    return layer(path, scale)
+
+
+def layer(path, scale=100):
     return Source(str(path), scale=1 / scale, nodata=-32768)
 
 
@@ -232,9 +239,9 @@ def test_azimuth_layers_are_interpolated_across_north(tmp_path):
 
 
 def test_a_relative_azimuth_layer_folds_and_keeps_gaps(tmp_path):
-    layer = np.full((14, 12), -170.0)
-    layer[:, :4] = -327.68
-    angles = Angles(sza=30.0, raa=write(tmp_path / "raa.tif", layer))
+    azimuth = np.full((14, 12), -170.0)
+    azimuth[:, :4] = -327.68
+    angles = Angles(sza=30.0, raa=write(tmp_path / "raa.tif", azimuth))
     _, _, raa = load_angles(scene(angles), WHOLE)
     assert np.isnan(raa[:, 0]).all()
     np.testing.assert_allclose(raa[:, 140:], 170, atol=1e-3)
