@@ -93,7 +93,7 @@ def run_demo(
         _register(folder / "scenes", catalog, truth, console)
     with _step(console, seconds, "3  Plan", "choose scenes, cut blocks, project memory and time"):
         plan = _plan(truth, catalog, folder / "products", period)
-        plan.explain()
+        plan.explain(console)
     with _step(console, seconds, "4  Run", "read, mask, composite, compute, write, publish"):
         items = _run(plan)
         for item in items.values():

@@ -367,3 +367,8 @@ def _table(title: str, header: tuple[str, ...], rows: Iterable[tuple[str, ...]])
     for row in rows:
         table.add_row(*row)
     Console().print(table, markup=False)
+
+
+for _command in (main, *main.commands.values()):
+    # docstrings are raw text; click keeps the lines of a paragraph that begins with the backspace character
+    _command.help = (_command.help or "").replace("\\b", "\b")
