@@ -95,7 +95,7 @@ def run_demo(
         plan = _plan(truth, catalog, folder / "products", period)
         plan.explain(console)
     with _step(console, seconds, "4  Run", "read, mask, composite, compute, write, publish"):
-        items = _run(plan)
+        items = _run(plan, quiet=console.quiet)
         for item in items.values():
             console.print(f"  published [bold]{item.id}[/]")
     with _step(console, seconds, "5  Compare", "the product against the known truth"):
@@ -172,8 +172,8 @@ def _plan(truth: Truth, catalog: Path, out: Path, period: str) -> Plan:
     return mc.plan(PRODUCTS, truth.bbox, period, catalog=str(catalog), out=str(out), dilate=DILATE)
 
 
-def _run(plan: Plan) -> dict[str, pystac.Item]:
-    made = plan.run(on="local")
+def _run(plan: Plan, *, quiet: bool) -> dict[str, pystac.Item]:
+    made = plan.run(on="local", quiet=quiet)
     return dict(zip(PRODUCTS, made, strict=True))
 
 
