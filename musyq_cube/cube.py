@@ -16,7 +16,7 @@ from odc.geo.xr import xr_coords
 from pyproj import CRS, Transformer
 
 from musyq_cube.errors import GridError, ReadError
-from musyq_cube.grid import Grid, as_region, blocks, get_grid
+from musyq_cube.grid import Grid, as_region, blocks, contiguous, get_grid
 from musyq_cube.read.block import (
     ANGLES,
     angle_attrs,
@@ -123,6 +123,10 @@ def cube(
         scenes = [scene.lend(names) for scene in scenes]
     elif uneven := [n for n in names if not all(n in scene.sources for scene in scenes)]:
         log.warning("not every scene has %s: name bands that all have before a joint composite", ", ".join(uneven))
+    if len(kinds := sorted({scene.quantity for scene in scenes})) > 1:
+        log.warning(
+            "scenes of several quantities (%s): search for one, or never composite them together", ", ".join(kinds)
+        )
     box, name = (geobox, None) if geobox is not None else _choose(scenes, grid, region, names)
     if engine == "stackstac":
         from musyq_cube._stackstac import load
@@ -265,11 +269,14 @@ def _outlines(scenes: list[Scene], box: GeoBox) -> np.ndarray[Any, Any]:
 
 def _choose(scenes: Sequence[Scene], grid: str | Grid | None, region: Any, bands: list[str]) -> tuple[GeoBox, str]:
     """Geobox and grid name for what the user said, with defaults for what was left open."""
-    area = as_region(shapely.union_all([s.geometry for s in scenes]).envelope if region is None else region)
+    if region is None:
+        area = as_region(contiguous(shapely.union_all([s.geometry for s in scenes])).envelope)
+    else:
+        area = as_region(region)
     chosen = get_grid(grid) if isinstance(grid, str) else grid
     if chosen is None:
         chosen = get_grid(f"utm-{_common_size(scenes, bands):g}m")
-    middle = area.geometry.centroid
+    middle = contiguous(area.geometry).centroid
     concrete = chosen.zone(middle.x, middle.y)
     if grid is None:
         log.warning("no grid given: using %s", concrete.name)

@@ -15,12 +15,12 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from musyq_cube.errors import GridError
-from musyq_cube.region import Region, make_region
+from musyq_cube.region import Region, contiguous, make_region
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Block", "Grid", "Region", "as_region", "blocks", "get_grid", "grids"]
+__all__ = ["Block", "Grid", "Region", "as_region", "blocks", "contiguous", "get_grid", "grids"]
 
 MODIS_RADIUS = 6371007.181
 """Metres; the authalic sphere of the MODIS land grid."""
@@ -196,7 +196,7 @@ class Grid:
             if not shape.area > 0:
                 raise GridError(f"region {area.name!r} does not touch the UTM zone of this grid ({self.name})")
         if _crs(self.crs).is_geographic:
-            return _contiguous(shape)
+            return contiguous(shape)
         west, south, east, north = shape.bounds
         dense = shapely.segmentize(shape, max(east - west, north - south) / 256)
         forward = _from_lonlat(self.crs)
@@ -363,18 +363,6 @@ def _metres(value: float) -> str:
 def _outward(low: float, high: float) -> tuple[int, int]:
     first, last = math.floor(low + SNAP), math.ceil(high - SNAP)
     return first, max(last, first + 1)
-
-
-def _contiguous(shape: shapely.Geometry) -> shapely.Geometry:
-    """Move the western part of a region cut at ±180° to 180…360 where that makes it narrower."""
-    shifted = shapely.union_all(
-        [
-            shapely.transform(part, lambda xy: xy + np.where(xy[:, :1].max() <= 0, [[360.0, 0.0]], 0.0))
-            for part in shapely.get_parts(shape)
-        ]
-    )
-    widths = [s.bounds[2] - s.bounds[0] for s in (shape, shifted)]
-    return shifted if widths[1] < widths[0] - 1e-9 else shape
 
 
 def _finite(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -137,26 +137,6 @@ def hdfeos_metadata(path: str | Path) -> dict[str, str]:
     return out
 
 
-def layer_attributes(path: str | Path, layer: str) -> dict[str, Any]:
-    """
-    Return the attributes of one layer: ``_FillValue``, ``scale_factor``, ``valid_range`` … as the file states them.
-
-    Raises
-    ------
-    ReadError
-        Not a readable HDF4 file, or no such layer.
-    """
-    with open_hdf4(path) as file:
-        names = file.datasets()
-        if layer not in names:
-            raise ReadError(f"{path}: no layer {layer!r}; it holds {', '.join(sorted(names))}")
-        dataset = file.select(layer)
-        try:
-            return dict(dataset.attributes())
-        finally:
-            dataset.endaccess()
-
-
 def _embedded(attributes: dict[str, Any], name: str) -> str:
     """Join the numbered parts (``.0``, ``.1`` …) of an embedded block; empty where the file has none."""
     parts = sorted((k for k in attributes if re.fullmatch(rf"{name}\.\d+", k)), key=lambda k: int(k.rsplit(".", 1)[1]))

@@ -19,6 +19,8 @@ class Method:
     """Uses the view angle of every observation."""
     reach: float = 0.0
     """Metres of the distance to cloud that it uses (its option ``reach``); 0: it uses none."""
+    options: tuple[str, ...] = ()
+    """Names of its options; a test holds them against the functions that take them."""
     bands: tuple[str, ...] = ()
     """Roles of bands that must be present, whatever is composited."""
     per_band: float = 8.0
@@ -42,13 +44,33 @@ EVIDENCE_BYTES = 16
 """Bytes per pixel of count, source, day and qa, and of what they are made from."""
 
 _ALL = (
-    Method("geomedian", "geometric median of all bands", joint=True),
+    Method("geomedian", "geometric median of all bands", joint=True, options=("mads", "eps", "maxiter")),
     Method("medoid", "observation nearest to the median of all bands", joint=True),
     Method("median", "median of each band", joint=False),
-    Method("percentile", "percentile of each band", joint=False),
-    Method("best_pixel", "best available pixel by score", joint=True, reach=1500.0),
-    Method("max_ndvi", "observation of greatest NDVI", joint=True, angles=True, bands=("red", "nir")),
-    Method("weighted", "weighted mean around the weighted median", joint=False, angles=True, reach=2000.0),
+    Method("percentile", "percentile of each band", joint=False, options=("q",)),
+    Method(
+        "best_pixel",
+        "best available pixel by score",
+        joint=True,
+        reach=1500.0,
+        options=("target", "doy_sigma", "reach", "sensor_scores"),
+    ),
+    Method(
+        "max_ndvi",
+        "observation of greatest NDVI",
+        joint=True,
+        angles=True,
+        bands=("red", "nir"),
+        options=("max_vza",),
+    ),
+    Method(
+        "weighted",
+        "weighted mean around the weighted median",
+        joint=False,
+        angles=True,
+        reach=2000.0,
+        options=("width", "reach", "aod_weight", "sensor_sigma"),
+    ),
     Method("mean", "mean of each band", joint=False),
 )
 

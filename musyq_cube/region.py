@@ -77,6 +77,27 @@ def split(shape: shapely.Geometry) -> shapely.Geometry:
     return shapely.union_all([piece for piece in pieces if piece.area > 0])
 
 
+def contiguous(shape: shapely.Geometry) -> shapely.Geometry:
+    """
+    Move the western part of a shape cut at ±180° to 180…360 where that makes it narrower.
+
+    The inverse of `split`: bounds, envelope and centroid of the result are those of the place itself.
+
+    Examples
+    --------
+    >>> contiguous(split(shapely.box(177, -20, 183, -15))).bounds
+    (177.0, -20.0, 183.0, -15.0)
+    """
+    shifted = shapely.union_all(
+        [
+            shapely.transform(part, lambda xy: xy + np.where(xy[:, :1].max() <= 0, [[360.0, 0.0]], 0.0))
+            for part in shapely.get_parts(shape)
+        ]
+    )
+    widths = [s.bounds[2] - s.bounds[0] for s in (shape, shifted)]
+    return shifted if widths[1] < widths[0] - 1e-9 else shape
+
+
 def _from_bbox(bbox: Sequence[float]) -> shapely.Geometry:
     try:
         west, south, east, north = (float(v) for v in bbox)

@@ -22,8 +22,8 @@ DRIVERS = ("raster", "hdf4", "zarr")
 _PRODUCT_FIELDS = ("title", "quantity", "driver", "metadata", "collections", "pattern", "offset_from_baseline",
                    "defaults", "assets")  # fmt: skip
 _ASSET_FIELDS = ("role", "band", "names", "file", "layer", "number", "data_type", "nodata", "raster:scale",
-                 "raster:offset", "valid", "cosine", "planck", "classification:bitfields",
-                 "classification:classes")  # fmt: skip
+                 "raster:offset", "valid", "cosine", "planck", "eo:solar_illumination",
+                 "classification:bitfields", "classification:classes")  # fmt: skip
 ROLES = ("data", "qa", "sza", "saa", "vza", "vaa", "raa", "metadata")
 
 
@@ -84,6 +84,8 @@ class Asset:
     cosine: bool = False
     planck: bool = False
     """The scaled value is spectral radiance; the band's `k1` and `k2` turn it to kelvin."""
+    esun: float | None = None
+    """Solar irradiance that the producer divides by, W m⁻² µm⁻¹, where it is not the band's."""
     rules: tuple[tuple[int, int, int], ...] = ()
     """(mask, value, common QA bits) where `role` is ``qa``."""
 
@@ -365,6 +367,7 @@ def _asset(key: str, node: Node, bands: set[str]) -> Asset:
         valid=None if valid is None else (valid[0], valid[1]),
         cosine=bool(node.data.get("cosine", False)),
         planck=bool(node.data.get("planck", False)),
+        esun=node.number("eo:solar_illumination", None),
         rules=rules,
     )
 

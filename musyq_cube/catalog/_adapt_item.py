@@ -6,7 +6,7 @@ import datetime as dt
 import json
 import math
 import re
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
@@ -83,8 +83,9 @@ class ItemView:
         """
         Acquisition time in UTC.
 
-        A range without `datetime` (daily and multi-day products) gives its middle, and a date without time gives noon
-        UTC: both keep the calendar date as the local solar date at every longitude.
+        A range without `datetime` gives its middle, one of several days noon of its middle day (so that all tiles of a
+        period have one time, whichever way its end is written), and a date without time gives noon UTC: these keep the
+        calendar date as the local solar date at every longitude.
         """
         text = self.get("datetime")
         if text is None:
@@ -92,7 +93,7 @@ class ItemView:
             if first is None or last is None:
                 raise self.error("properties.datetime", "give datetime, or start_datetime and end_datetime (RFC 3339)")
             start, end = self._time(first, "start_datetime"), self._time(last, "end_datetime")
-            return rfc3339((start + (end - start) / 2).replace(microsecond=0))
+            return rfc3339(_middle(start, end))
         if len(str(text)) == len("2015-07-10"):
             text = f"{text}T12:00:00Z"
         return rfc3339(self._time(text, "datetime"))
@@ -155,6 +156,8 @@ class ItemView:
         A grid stated for the whole Item counts only for assets of its pixel size.
         """
         crs = _crs(asset) or _crs(self.properties)
+        if crs and not _is_known(crs):
+            raise self.error("proj:code", f"there is no CRS {crs[:60]}; write an authority code such as EPSG:32650")
         own = _affine(asset)
         if crs and own:
             return SourceGrid(crs, *own)
@@ -206,6 +209,13 @@ def parse_time(text: str) -> dt.datetime:
     return (time if time.tzinfo else time.replace(tzinfo=dt.UTC)).astimezone(dt.UTC)
 
 
+def _middle(start: dt.datetime, end: dt.datetime) -> dt.datetime:
+    if end - start <= dt.timedelta(days=1):
+        return (start + (end - start) / 2).replace(microsecond=0)
+    first, last = start.date(), (end - dt.timedelta(seconds=1)).date()  # an end at midnight is the day before's
+    return dt.datetime.combine(first + dt.timedelta(days=(last - first).days // 2), dt.time(12), dt.UTC)
+
+
 def rfc3339(time: dt.datetime) -> str:
     """Format a UTC time with a Z."""
     return time.isoformat().replace("+00:00", "Z")
@@ -245,6 +255,18 @@ def _crs(fields: JSON) -> str | None:
 
         return str(CRS.from_json_dict(fields["proj:projjson"]).to_wkt())
     return None
+
+
+@lru_cache(maxsize=256)
+def _is_known(crs: str) -> bool:
+    from pyproj import CRS
+    from pyproj.exceptions import CRSError
+
+    try:
+        CRS.from_user_input(crs)
+    except CRSError:
+        return False
+    return True
 
 
 def _projected(crs: str) -> bool:

@@ -12,7 +12,7 @@ from musyq_cube.errors import CatalogError
 if TYPE_CHECKING:
     import datetime as dt
 
-    from musyq_cube.sensor import Band, Product, Sensor
+    from musyq_cube.sensor import Product, Sensor
     from musyq_cube.types import JSON
 
 _LINE = re.compile(r'^\s*(\w+)\s*=\s*"?([^"\r\n]*?)"?\s*$', re.MULTILINE)
@@ -83,7 +83,8 @@ def landsat_calibration(mtl: dict[str, str], sensor: Sensor, product: Product, t
     Return scale and offset of every layer that the MTL gives numbers for, by asset key.
 
     Reflectance factors are taken as they are. Files from before there were any give radiance, which becomes reflectance
-    by π d² / ESUN. Thermal bands of Level 1 become radiance, with the Planck constants beside.
+    by π d² / ESUN, with the product's own ESUN where its definition has one. Thermal bands of Level 1 become radiance,
+    with the Planck constants beside.
     """
     out: dict[str, JSON] = {}
     for asset in product.of_role("data"):
@@ -98,17 +99,20 @@ def landsat_calibration(mtl: dict[str, str], sensor: Sensor, product: Product, t
             constants = {f"musyq:k{i}": number(mtl.get(f"K{i}_CONSTANT_BAND_{suffix}"), f"K{i}") for i in (1, 2)}
             out[asset.key] = {k: v for k, v in constants.items() if v is not None}
         else:
-            scaling = _scaling(mtl, "REFLECTANCE", suffix) or _from_radiance(mtl, suffix, sensor.band(asset.band), time)
+            esun = asset.esun or sensor.band(asset.band).esun
+            scaling = _scaling(mtl, "REFLECTANCE", suffix) or _from_radiance(mtl, suffix, esun, time)
         if scaling is not None:
             out[asset.key] = {"raster:scale": scaling[0], "raster:offset": scaling[1], **out.get(asset.key, {})}
     return out
 
 
-def _from_radiance(mtl: dict[str, str], suffix: str, band: Band, time: dt.datetime) -> tuple[float, float] | None:
+def _from_radiance(
+    mtl: dict[str, str], suffix: str, esun: float | None, time: dt.datetime
+) -> tuple[float, float] | None:
     radiance = _radiance(mtl, suffix)
-    if radiance is None or not band.esun:
+    if radiance is None or not esun:
         return None
-    factor = reflectance_factor(band.esun, time)
+    factor = reflectance_factor(esun, time)
     return radiance[0] * factor, radiance[1] * factor
 
 

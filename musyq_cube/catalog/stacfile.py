@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,7 @@ from musyq_cube.errors import CatalogError
 if TYPE_CHECKING:
     from musyq_cube.types import JSON
 
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _MOST_BYTES = 16 * 2**20
 
 
@@ -44,9 +47,10 @@ def read_item(path: str) -> tuple[pystac.Item, dict[str, str]]:
     CatalogError
         Not a STAC Item that pystac can read.
     """
-    data = _read(path)
+    data = _read(path) or {}
+    _put_days_at_noon(data)
     try:
-        item = pystac.Item.from_dict(data or {}, href=path)
+        item = pystac.Item.from_dict(data, href=path)
     except (pystac.STACError, KeyError, ValueError, TypeError) as error:
         raise CatalogError(f"{path}: not a STAC Item ({type(error).__name__}: {error})") from error
     found: dict[str, str] = {}
@@ -54,9 +58,16 @@ def read_item(path: str) -> tuple[pystac.Item, dict[str, str]]:
         if (local := _local(asset.href, path)) is not None:
             found[key] = asset.href = str(local)
         elif not is_remote(asset.href):
-            asset.href = str((Path(path).parent / asset.href).resolve())
+            asset.href = str(_absolute(Path(path).parent / asset.href))
     item.clear_links()
     return item, found
+
+
+def _put_days_at_noon(data: JSON) -> None:
+    """Turn a date without time into noon UTC, as `adapt` does: midnight would be the day before west of Greenwich."""
+    properties = data.get("properties")
+    if isinstance(properties, dict) and _DATE.fullmatch(str(properties.get("datetime"))):
+        data["properties"] = {**properties, "datetime": f"{properties['datetime']}T12:00:00Z"}
 
 
 def _read(path: str) -> JSON | None:
@@ -74,4 +85,9 @@ def _read(path: str) -> JSON | None:
 def _local(href: str, path: str) -> Path | None:
     folder = Path(path).parent
     file = folder / PurePosixPath(href).name if is_remote(href) else folder / href
-    return file.resolve() if href and file.is_file() else None
+    return _absolute(file) if href and file.is_file() else None
+
+
+def _absolute(path: Path) -> Path:
+    """Return a path without ``..`` but with its links: names say what a file is, what they link to may not."""
+    return Path(os.path.abspath(path))  # noqa: PTH100  (Path has no such thing)

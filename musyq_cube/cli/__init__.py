@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from musyq_cube import __version__
-from musyq_cube.cli.options import json_option, load_plan, make_plan, plan_options, run_folder_of
+from musyq_cube.cli.options import json_option, load_plan, make_plan, plan_options, refuse_order, run_folder_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -235,6 +235,8 @@ def run(plan_file: str | None, on: str, workers: int | None, *, processes: bool,
     \b
     Example: musyq run plan.json --workers 4
     """
+    if plan_file:
+        refuse_order(plan_file, order)
     made = load_plan(plan_file) if plan_file else make_plan(order)
     result = made.run(on=on, workers=workers, processes=processes, quiet=as_json)
     items = [result] if hasattr(result, "assets") else list(result)
@@ -247,6 +249,12 @@ def run(plan_file: str | None, on: str, workers: int | None, *, processes: bool,
         for item in items:
             click.echo(f"{item.get_self_href()}{'  (degraded)' if item in degraded else ''}")
     if degraded:
+        for item in degraded:
+            click.echo(
+                f"degraded: scenes could not be read ({item.properties['musyq:failure_count']} failures). To try them "
+                f"again, delete {item.get_self_href()} and run {made.run_folder}/plan.json",
+                err=True,
+            )
         sys.exit(PARTLY)
 
 

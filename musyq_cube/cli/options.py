@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,6 +67,18 @@ def make_plan(order: dict[str, Any]) -> Plan:
     order = {name: (value or None) if isinstance(value, tuple) else value for name, value in order.items()}
     order["options"] = dict(_option(text) for text in order["options"] or ())
     return make(**order)
+
+
+def refuse_order(plan_file: str, order: dict[str, Any]) -> None:
+    """Refuse options of an order beside a saved plan, which they could not change."""
+    context = click.get_current_context()
+    given = [
+        parameter.opts[-1]
+        for parameter in context.command.params
+        if parameter.name in order and context.get_parameter_source(parameter.name) is not ParameterSource.DEFAULT
+    ]
+    if given:
+        raise click.UsageError(f"{plan_file} is the whole order; {', '.join(given)} cannot change it: plan again")
 
 
 def load_plan(path: str) -> Plan:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import shapely
 from musyq_cube.errors import GridError, PlanError
 from musyq_cube.grid import as_region, get_grid
 from musyq_cube.methods import get_method
-from musyq_cube.period import parse_period, split
+from musyq_cube.period import Period, parse_period, split
 from musyq_cube.plan.estimate import cores, count_observations, largest_block, memory_limit, memory_of
 from musyq_cube.plan.footprints import Footprints
 from musyq_cube.plan.request import Request, freeze_options, product_ids
@@ -26,11 +27,15 @@ if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
 
     from musyq_cube.grid import Grid, Region
-    from musyq_cube.period import Period, PeriodLike
+    from musyq_cube.period import PeriodLike
     from musyq_cube.scene import Scene
 
 LARGEST_BLOCK = 4
 """Chunks along the largest block that is chosen by itself: beyond it, fewer tasks gain nothing."""
+NEAR_TIME = dt.timedelta(days=731)
+NEAR_DEGREES = 10.0
+"""How far from an order without scenes the nearest is looked for."""
+ASTRAY = "its footprint reaches the region but its pixel grid does not: check proj:code and proj:transform"
 ZONE_DEGREES = 6.0
 """Widest region that is made in the one UTM zone of its centre: at its edges the scale is off by less than 0.2 %."""
 
@@ -173,24 +178,41 @@ def _find(
 
 def _nearest(catalog: Any, where: Region | None, when: Period, request: Request) -> str:
     """Say why a search found nothing, and what is nearest."""
-    from musyq_cube.catalog import search
+    from musyq_cube.catalog import open_catalog, search
 
     asked = f" of {', '.join(request.sensors)}" if request.sensors else ""
-    any_time = search(catalog, region=where, sensors=request.sensors)
+    catalog = open_catalog(catalog)
+    if catalog.href.startswith(("http://", "https://")):
+        place = "" if where is None else f" over the region {where.name} {where.bbox}"
+        return f"no scene{asked}{place} in the period {when.label}; ask {catalog.href} for another place or period"
+    around = Period(when.start - NEAR_TIME, when.end + NEAR_TIME, when.label)
+    any_time = search(catalog, region=where, period=around, sensors=request.sensors)
     if any_time:
         near = min(any_time, key=lambda s: abs(s.time - when.middle))
         return (
             f"no scene{asked} in the period {when.label}; the nearest over the region is {near.id} of "
-            f"{near.time:%Y-%m-%d} ({len(any_time)} there in all)"
+            f"{near.time:%Y-%m-%d} ({len(any_time)} there within {NEAR_TIME.days} days)"
         )
-    any_place = search(catalog, period=when, sensors=request.sensors)
+    any_place = [] if where is None else search(catalog, _near(where), when, sensors=request.sensors)
     if any_place and where is not None:
         near = min(any_place, key=lambda s: s.geometry.distance(where.geometry))
         return (
             f"no scene{asked} over the region {where.name} {where.bbox}; the nearest of the period is {near.id}, "
             f"{near.geometry.distance(where.geometry):.1f} degrees away, at {near.geometry.bounds}"
         )
-    return f"no scene{asked} for the period {when.label} and the region, nor near either; look at `musyq search`"
+    return (
+        f"no scene{asked} for the period {when.label} and the region, nor within {NEAR_TIME.days} days or "
+        f"{NEAR_DEGREES:g} degrees; look at `musyq search`"
+    )
+
+
+def _near(where: Region) -> tuple[float, float, float, float]:
+    """Return a box around a region in which its neighbours are looked for; regions across the antimeridian: all."""
+    west, south, east, north = where.bbox
+    low, high = max(south - NEAR_DEGREES, -90.0), min(north + NEAR_DEGREES, 90.0)
+    if west > east or west - NEAR_DEGREES < -180 or east + NEAR_DEGREES > 180:
+        return -180.0, low, 180.0, high
+    return west - NEAR_DEGREES, low, east + NEAR_DEGREES, high
 
 
 def _assemble(
@@ -222,7 +244,7 @@ def _assemble(
         block=request.chunk,
         memory=sizing[2],
         workers=sizing[1],
-        left_out=relabel((*dropped, *selection.left_out), outside, f"does not reach the region {region.name}"),
+        left_out=_unused((*dropped, *selection.left_out), outside, region),
         notes=tuple(notes),
     )
     named = dataclasses.replace(draft, parts=tuple(_with_outputs(draft, part) for part in draft.parts))
@@ -287,10 +309,19 @@ def _crs_text(geobox: GeoBox) -> str:
 def _outside(scenes: Sequence[Scene], region: Region) -> str:
     near = min(scenes, key=lambda s: s.geometry.distance(region.geometry))
     far = near.geometry.distance(region.geometry)
+    if far == 0:
+        return f"no scene can be used; {near.id}: {ASTRAY}"
     return (
         f"region {region.name} {tuple(round(v, 3) for v in region.bbox)} lies outside all {len(scenes)} scenes; the "
         f"nearest is {near.id}, {far:.2f} degrees away, at {tuple(round(v, 3) for v in near.geometry.bounds)}"
     )
+
+
+def _unused(left: tuple[LeftOut, ...], outside: Sequence[Scene], region: Region) -> tuple[LeftOut, ...]:
+    """Return `left` with the scenes that no output takes, and why."""
+    astray = [scene for scene in outside if scene.geometry.intersects(region.geometry)]
+    away = [scene for scene in outside if scene not in astray]
+    return relabel(relabel(left, astray, ASTRAY), away, f"does not reach the region {region.name}")
 
 
 def _with_outputs(draft: Plan, part: Part) -> Part:

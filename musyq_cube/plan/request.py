@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -59,11 +60,17 @@ class Request:
         _check(self.dilate >= 0, "dilate", self.dilate, "give metres, 0 or more")
         _check(0 < self.max_cloud <= 100, "max_cloud", self.max_cloud, "give percent, above 0 to 100")
         _check(16 <= self.chunk <= 8192, "chunk", self.chunk, "give pixels, 16…8192 (512 suits tile servers)")
+        _check(
+            bool(self.out) and not re.fullmatch(r"\w+:/*", self.out), "out", self.out, "name a folder or s3://bucket"
+        )
         try:
-            get_method(self.method)
+            known = get_method(self.method).options
             split(parse_period(self.period), self.every, self.anchor)
         except MusyqError as error:
             raise PlanError(str(error)) from error
+        takes = f"{self.method} takes {', '.join(known) or 'no option'}"
+        for name, value in self.options:
+            _check(name in known, f"options: {name}", value, takes)
 
     @property
     def recipes(self) -> tuple[Recipe, ...]:

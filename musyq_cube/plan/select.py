@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -116,13 +117,16 @@ def choose_quantity(scenes: Sequence[Scene], recipes: Sequence[Recipe]) -> str:
 
 
 def reflective(scene: Scene) -> tuple[str, ...]:
-    """Return the bands of a scene that see reflected light from the surface, in the order of its sensor's file."""
+    """
+    Return the bands of a scene that see reflected light from the surface, in the order of its sensor's file.
+
+    A layer that the sensor's file gives no wavelength (a temperature, an index) is none of them.
+    """
     known = sensors().get(scene.sensor)
-    center = {band.key: band.center_wavelength for band in known.bands} if known else {}
+    center = {band.key: band.center_wavelength or math.inf for band in known.bands} if known else {}
+    # a name that the file does not have is a lent near infrared, or the scene one of our own products
     return tuple(
-        name
-        for name, _ in scene.bands
-        if name not in NOT_SURFACE and (center.get(name) is None or float(center[name] or 0) < LONGEST_REFLECTED)
+        name for name, _ in scene.bands if name not in NOT_SURFACE and center.get(name, 0.0) < LONGEST_REFLECTED
     )
 
 

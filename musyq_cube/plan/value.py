@@ -7,11 +7,10 @@ import json
 import math
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from musyq_cube import __version__
-from musyq_cube.errors import PlanError
+from musyq_cube.errors import MusyqError, PlanError
 from musyq_cube.grid import blocks as cut
 from musyq_cube.methods import get_method
 from musyq_cube.period import Period
@@ -21,14 +20,17 @@ from musyq_cube.plan.request import Request
 from musyq_cube.plan.select import LeftOut, to_rows
 from musyq_cube.products.recipe import get_recipe
 from musyq_cube.scene import Scene, SourceGrid
+from musyq_cube.store import access
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from odc.geo.geobox import GeoBox
 
     from musyq_cube.types import JSON
 
+Place = TypeVar("Place", bound="str | Path")
 ALGORITHM = ".".join(__version__.split(".")[:2])
 """What of the package version is a part of identity: patch releases do not change numbers."""
 METRES_PER_DEGREE = 111_320.0
@@ -257,18 +259,30 @@ class Plan:
                     raise PlanError(f"{output.item_id}: the plan was changed since it was made; plan again")
         return plan
 
-    def save(self, path: str | Path) -> Path:
-        """Write the plan as JSON."""
-        path = Path(path)
-        path.write_text(json.dumps(self.to_dict(), indent=1))
+    def save(self, path: Place) -> Place:
+        """Write the plan as JSON into a file or object (``s3://…``), all or nothing; returns `path`."""
+        access.write_bytes(str(path), json.dumps(self.to_dict(), indent=1).encode())
         return path
 
     @classmethod
     def load(cls, path: str | Path) -> Plan:
-        """Read a plan that `save` wrote; PlanError says what is wrong with it."""
+        """
+        Read a plan that `save` wrote, from a file or object.
+
+        Raises
+        ------
+        PlanError
+            Where there is none, or what is wrong with it.
+        StoreError
+            Where it cannot be read.
+        """
         try:
-            return cls.from_dict(json.loads(Path(path).read_text()))
-        except (OSError, KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
+            return cls.from_dict(json.loads(access.read_bytes(str(path))))
+        except FileNotFoundError:
+            raise PlanError(f"{path}: there is no such plan; save one with `musyq plan … --save`") from None
+        except MusyqError:
+            raise
+        except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
             raise PlanError(f"{path}: cannot be read as a plan ({type(error).__name__}: {error})") from error
 
     def diff(self, other: Plan) -> dict[str, tuple[Any, Any]]:

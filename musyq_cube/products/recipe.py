@@ -24,7 +24,9 @@ Formula: TypeAlias = Callable[..., "xr.DataArray"]
 ROLES: dict[str, tuple[str, ...]] = {"nir": NEAR_INFRARED}
 """What may play a part that sensors fill with different bands, in order of preference; others stand for themselves."""
 
-NOT_SURFACE = frozenset({"pan", "cirrus", "nir09", "lwir", "lwir11", "lwir12"})
+NOT_SURFACE = frozenset(
+    {"pan", "cirrus", "nir09", "lwir", "lwir11", "lwir12", "lst", "lst_night", "emis_31", "emis_32"}
+)
 """Bands that a reflectance mosaic leaves out: they see the atmosphere, heat, or the other bands once more."""
 
 EVIDENCE = ("count", "source", "day", "qa")

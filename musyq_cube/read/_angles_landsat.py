@@ -20,8 +20,12 @@ from musyq_cube.errors import ReadError
 Floats: TypeAlias = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
 _ENTRY = re.compile(r'^\s*(\w+)\s*=\s*(\([^)]*\)|"[^"]*"|\S+)', re.MULTILINE)
-_RED = {"L4": 3, "L5": 3, "L7": 3}
-"""Number of the red band by spacecraft; 4 on Landsat 8 and 9. The bands' view angles differ by less than 0.3 degree."""
+_RED = {"4": 3, "5": 3, "7": 3}
+"""
+Number of the red band by the spacecraft's number (``L7_ETM``, ``LANDSAT_7``); 4 on Landsat 8 and 9.
+
+The bands' view angles differ by less than 0.3 degree.
+"""
 
 
 class _Rational(NamedTuple):
@@ -149,9 +153,9 @@ def parse_angles(text: str, href: str) -> AngleModel:
 
 
 def _model(fields: dict[str, str]) -> AngleModel:
-    craft = fields["SPACECRAFT_ID"].strip('"')
+    craft = re.search(r"\d", fields["SPACECRAFT_ID"])
     bands = [int(v) for v in _numbers(fields["BAND_LIST"])]
-    red = _RED.get(craft[:2], 4)
+    red = _RED.get(craft[0] if craft else "", 4)
     band = f"BAND{red if red in bands else bands[0]:02d}"
     kind = "SCA" if f"{band}_NUMBER_OF_SCAS" in fields else "DIR"
     names = sorted({m[1] for m in (re.match(rf"({band}_{kind}\d+)_LINE_NUM_COEF", name) for name in fields) if m})

@@ -69,7 +69,8 @@ def load_angles(scene: Scene, geobox: GeoBox) -> tuple[Field, Field, Field]:
         raa = _relative((sun[0], sun[1]), (view[0], view[1]))
         return _expand(_zenith(sun), nodes), _expand(_zenith(view), nodes), _expand(raa, nodes)
     sza, sun_azimuth = _sun(scene, geobox)
-    vza = _unknown(geobox) if scene.angles.vza is None else _values(scene.angles.vza, geobox)
+    # MODIS signs view zeniths by the side of the track: the sign must be there while nadir is interpolated across
+    vza = _unknown(geobox) if scene.angles.vza is None else np.abs(_values(scene.angles.vza, geobox))
     return sza, vza, _relative_azimuth(scene, geobox, sun_azimuth)
 
 

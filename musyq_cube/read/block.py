@@ -8,7 +8,7 @@ import threading
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import xarray as xr
@@ -17,10 +17,11 @@ from odc.geo.xr import xr_coords
 from musyq_cube.config import config
 from musyq_cube.errors import MusyqError, ReadError
 from musyq_cube.read.angles import load_angles, load_sza
+from musyq_cube.read.attributes import ANGLES, Scale, angle_attrs, band_attrs, qa_attrs, time_coords
 from musyq_cube.read.fuse import Group, fuse, group_scenes
 from musyq_cube.read.raster import is_remote
 from musyq_cube.read.warp import Method, choose_method, read_bits, read_into, read_values, source_window
-from musyq_cube.types import JSON, QA, QA_MEANINGS, OnError
+from musyq_cube.types import JSON, QA, OnError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,22 +30,16 @@ if TYPE_CHECKING:
 
     from musyq_cube.scene import Scene, Source
 
-__all__ = ["Failure", "angle_attrs", "band_attrs", "group_scenes", "read_angles", "read_band", "read_block", "read_qa"]
+__all__ = ["ANGLES", "Failure", "angle_attrs", "band_attrs", "group_scenes", "qa_attrs", "read_angles", "read_band",
+           "read_block", "read_qa", "time_coords"]  # fmt: skip
 
 log = logging.getLogger(__name__)
 Array: TypeAlias = np.ndarray[Any, Any]
-Scale: TypeAlias = Literal["reflectance", "dn"]
-ANGLES = ("sza", "vza", "raa")
-ANGLE_NAMES = {
-    "sza": ("solar zenith angle", "solar_zenith_angle"),
-    "vza": ("view zenith angle", "sensor_zenith_angle"),
-    "raa": ("relative azimuth, folded, 0 = hot spot", None),
-}
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A scene that could not be read and was left out."""
+    """A scene that could not be read and was left out, or (step ``angles``) is there without its angles."""
 
     scene: str
     band: str | None
@@ -112,7 +107,8 @@ def read_block(
     scale
         ``reflectance``: physical values (reflectance 0…1, kelvin); ``dn``: as stored.
     on_error
-        ``skip`` leaves out the whole scene that has an unreadable layer and lists it; ``raise`` ends at the first.
+        ``skip`` leaves out the whole scene that has an unreadable layer and lists it (where only its angles cannot be
+        had, these are nan and the rest is kept); ``raise`` ends at the first.
     pool
         Threads to use; by default those of the process (configuration ``read.threads``).
 
@@ -180,17 +176,6 @@ def read_angles(
     return sza, vza, raa
 
 
-def qa_attrs() -> dict[str, Any]:
-    """Return the CF attributes of a QA variable."""
-    return {
-        "long_name": "common quality bits",
-        "flag_masks": np.array([bit.value for bit in QA], np.uint16),
-        "flag_meanings": " ".join(bit.name.lower() for bit in QA if bit.name),
-        "comment": "; ".join(f"{name.lower()}: {text}" for name, text in QA_MEANINGS.items()),
-        "grid_mapping": "spatial_ref",
-    }
-
-
 def _read(groups: Sequence[Group], order: _Order, pool: Executor | None) -> tuple[Array, Array, Array]:
     shape = (len(groups), *order.geobox.shape)
     data = np.empty((len(order.bands), *shape), np.float32)
@@ -216,7 +201,9 @@ def _read_group(t: int, group: Group, step: _Step, order: _Order) -> None:
         failure = _read_scene(scene, target, order)
         if failure is not None:
             order.failures[t, number] = failure
-        elif first:
+        if failure is not None and failure.step != "angles":
+            continue
+        if first:
             first = False
         else:
             _fuse(step, target, order)
@@ -235,7 +222,11 @@ def _fuse(step: _Step, more: _Step, order: _Order) -> None:
 
 
 def _read_scene(scene: Scene, step: _Step, order: _Order) -> Failure | None:
-    """Read one scene into `step`; what stops it is returned, or raised where the order says so."""
+    """
+    Read one scene into `step`; what stops it is returned, or raised where the order says so.
+
+    Angles come last, so that bands and QA are complete where only the angles fail: these are nan then.
+    """
     place: tuple[str | None, str] = (None, "band")
     try:
         if not scene.bands:
@@ -254,6 +245,7 @@ def _read_scene(scene: Scene, step: _Step, order: _Order) -> Failure | None:
         name, what = place
         if order.on_error == "raise":
             raise ReadError(f"scene {scene.id}, {name or what}: {error}") from error
+        step.angles[...] = np.nan
         return Failure(scene.id, name, what, f"{type(error).__name__}: {error}")
     return None
 
@@ -295,18 +287,26 @@ def _to_kelvin(radiance: Array, source: Source) -> None:
 
 
 def _scene_qa(scene: Scene, step: _Step, order: _Order) -> Array:
-    """Return the bits of all native QA layers; without any, FILL where the first band has no data."""
-    if not scene.qa:
-        return np.where(_first_band_missing(scene, step, order), np.uint16(QA.FILL), np.uint16(0))
-    bits = read_bits(scene.qa[0], order.geobox)
-    for quality in scene.qa[1:]:
+    """Return the bits of all native QA layers; FILL where the data are missing if no native rule says where."""
+    bits: Array = np.zeros(order.geobox.shape, np.uint16)
+    for quality in scene.qa:
         bits |= read_bits(quality, order.geobox)
+    if not any(meaning & QA.FILL for quality in scene.qa for _, _, meaning in quality.rules):
+        bits[_missing(scene, step, order)] |= np.uint16(QA.FILL)
     return bits
 
 
-def _first_band_missing(scene: Scene, step: _Step, order: _Order) -> Array:
-    """Return where the scene's first band has no pixel at the nearest place, without reading it twice if possible."""
-    name, source = scene.bands[0]
+def _missing(scene: Scene, step: _Step, order: _Order) -> Array:
+    """Return where the first band has no pixel; of temperatures (day and night have own gaps) where none has."""
+    bands = scene.bands if scene.quantity == "lst" else scene.bands[:1]
+    missing = _band_missing(*bands[0], step, order)
+    for name, source in bands[1:]:
+        missing &= _band_missing(name, source, step, order)
+    return missing
+
+
+def _band_missing(name: str, source: Source, step: _Step, order: _Order) -> Array:
+    """Return where a band has no pixel at the nearest place, without reading it twice if possible."""
     computed = source.cosine or source.planck is not None
     # all methods but average are missing exactly where nearest is (see kernels.gather)
     if name in order.bands and not computed and choose_method(source, order.geobox, order.resampling) != "average":
@@ -323,41 +323,6 @@ def _scene_angles(scene: Scene, step: _Step, geobox: GeoBox) -> None:
         return
     for k, angle in enumerate(load_angles(scene, geobox)):
         step.angles[k] = np.where(step.qa & QA.FILL, np.float32(np.nan), angle)
-
-
-def time_coords(groups: Sequence[Group]) -> dict[str, Any]:
-    """Return the coordinates along time: when, which sensor, which scenes."""
-    times = np.array([group[0].time.replace(tzinfo=None) for group in groups], "datetime64[ns]")
-    return {
-        "time": ("time", times, {"standard_name": "time", "long_name": "acquisition time (UTC)"}),
-        "sensor": ("time", np.array([group[0].sensor for group in groups], str)),
-        "scene": ("time", np.array(["+".join(scene.id for scene in group) for group in groups], str)),
-    }
-
-
-def band_attrs(band: str, groups: Sequence[Group], scale: Scale) -> dict[str, Any]:
-    """Return the CF attributes of a band of these groups."""
-    attrs = {"long_name": band, "units": "1", "grid_mapping": "spatial_ref"}
-    if scale == "dn":
-        return attrs | {"long_name": f"{band}, stored numbers"}
-    if band.startswith("lwir"):
-        return attrs | {"units": "K", "long_name": f"{band} brightness temperature"}
-    names = {
-        "toa": ("top-of-atmosphere reflectance", "toa_bidirectional_reflectance"),
-        "sr": ("surface reflectance", "surface_bidirectional_reflectance"),
-        "nbar": ("nadir BRDF-adjusted surface reflectance", "surface_bidirectional_reflectance"),
-    }
-    quantities = {scene.quantity for group in groups for scene in group if band in scene.sources}
-    if len(quantities) == 1 and (name := names.get(quantities.pop())):
-        return attrs | {"long_name": f"{band} {name[0]}", "standard_name": name[1]}
-    return attrs
-
-
-def angle_attrs(name: str) -> dict[str, Any]:
-    """Return the CF attributes of sza, vza or raa."""
-    text, standard = ANGLE_NAMES[name]
-    attrs = {"long_name": text, "units": "degree", "grid_mapping": "spatial_ref"}
-    return attrs | ({"standard_name": standard} if standard else {})
 
 
 def _threads(groups: Sequence[Group]) -> int:
@@ -389,4 +354,5 @@ def _in_order(order: _Order) -> list[Failure]:
 
 def _log(order: _Order) -> None:
     for failure in _in_order(order):
-        log.warning("scene %s left out (%s): %s", failure.scene, failure.band or failure.step, failure.error)
+        fate = "is without angles" if failure.step == "angles" else "left out"
+        log.warning("scene %s %s (%s): %s", failure.scene, fate, failure.band or failure.step, failure.error)

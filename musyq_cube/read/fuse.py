@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from musyq_cube.types import QA
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -28,13 +26,15 @@ def group_scenes(scenes: Iterable[Scene], by: GroupBy = "solar_day") -> tuple[Gr
     scenes
         In any order.
     by
-        ``solar_day``: scenes of the same sensor, platform and solar day together (one overpass cut into scenes);
+        ``solar_day``: scenes of the same sensor, platform, quantity and solar day together (one overpass cut into
+        scenes);
         ``scene``: every scene is a time step of its own.
 
     Returns
     -------
     tuple of groups; inside a group the scene that wins comes first: newest version, then least cloud, then id. The time
-    of a group is that of its first scene. Sensors are never mixed.
+    of a group is that of its first scene. Sensors are never mixed, nor are quantities: top-of-atmosphere reflectance
+    never fills the gaps of surface reflectance.
     """
     if by == "scene":
         groups: list[Group] = [(scene,) for scene in scenes]
@@ -51,13 +51,8 @@ def fuse(into: np.ndarray[Any, Any], more: np.ndarray[Any, Any]) -> None:
     np.copyto(into, more, where=np.isnan(into))
 
 
-def fuse_qa(into: np.ndarray[Any, Any], more: np.ndarray[Any, Any]) -> None:
-    """Fill, in place, the pixels of `into` that have the FILL bit with those of `more`."""
-    np.copyto(into, more, where=(into & QA.FILL) != 0)
-
-
-def _overpass(scene: Scene) -> tuple[str, str, str]:
-    return scene.solar_day.isoformat(), scene.sensor, scene.platform or ""
+def _overpass(scene: Scene) -> tuple[str, str, str, str]:
+    return scene.solar_day.isoformat(), scene.sensor, scene.platform or "", scene.quantity
 
 
 def _preference(scene: Scene) -> tuple[tuple[int, ...], float, str, str]:

@@ -77,6 +77,10 @@ class HdfLayer:
                 return None
         return self._grid
 
+    def level_shape(self, level: int) -> tuple[int, int]:
+        """Return (rows, columns); `level` is always 0."""
+        return self.levels[level]
+
     def read(self, rows: slice, cols: slice, level: int) -> np.ndarray:
         """Return a window; `level` is always 0."""
         if level:

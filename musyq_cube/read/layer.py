@@ -50,14 +50,21 @@ class Layer(Protocol):
 
     @property
     def levels(self) -> tuple[tuple[int, int], ...]:
-        """Shape of each resolution, finest first; overviews cover the same area as level 0."""
+        """
+        Nominal shape of each resolution, finest first; overviews cover the same area as level 0.
+
+        Fixed while the layer is open: levels are chosen by it. `level_shape` has the true shape of one.
+        """
 
     @property
     def grid(self) -> SourceGrid | None:
         """The pixel grid stated by the file, None where it states none."""
 
+    def level_shape(self, level: int) -> tuple[int, int]:
+        """Return the true (rows, columns) of one level."""
+
     def read(self, rows: slice, cols: slice, level: int) -> np.ndarray:
-        """Return the window (rows, cols) of one level; the slices lie inside ``levels[level]``, step 1."""
+        """Return the window (rows, cols) of one level; the slices lie inside ``level_shape(level)``, step 1."""
 
     def close(self) -> None:
         """Let go of the file."""

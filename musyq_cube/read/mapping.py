@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pyproj
@@ -116,7 +116,7 @@ def mapping(source: SourceGrid, geobox: GeoBox, level: tuple[int, int] | None = 
     GridError
         For a rotated output geobox or a source transform that cannot be inverted.
     """
-    nodes = lattice(source.crs, geobox)
+    nodes = lattice(source.crs, geobox, _seam(source))
     shape = level or source.shape
     a, b, c, d, e, f = _inverse(source, shape)
     rows = _fixed(d * nodes.x + e * nodes.y + f)
@@ -150,8 +150,12 @@ def ratio(source: SourceGrid, crs: str, resolution: float) -> float:
 
 
 @lru_cache(maxsize=16)
-def lattice(crs: str, geobox: GeoBox) -> Lattice:
-    """Return the nodes of an output geobox in the coordinates of a source CRS (cached: dates and bands share it)."""
+def lattice(crs: str, geobox: GeoBox, seam: float | None = None) -> Lattice:
+    """
+    Return the nodes of an output geobox in the coordinates of a source CRS (cached: dates and bands share it).
+
+    Longitudes are brought into `seam` … `seam` + 360 where it is given.
+    """
     if geobox.crs is None:
         raise GridError("output geobox without a CRS: give it one")
     step = _step(geobox)
@@ -162,13 +166,13 @@ def lattice(crs: str, geobox: GeoBox) -> Lattice:
     rows, cols = geobox.shape
     j = np.arange(row0 // step, (row0 + rows - 1) // step + 2) * step
     i = np.arange(col0 // step, (col0 + cols - 1) // step + 2) * step
-    to_source = _transformer(geobox.crs.to_wkt(), crs)
-    x, y = _project(to_source, x_axis(i)[None, :], y_axis(j)[:, None])
+    to_source = _Projection(_transformer(geobox.crs.to_wkt(), crs), seam)
+    x, y = to_source(x_axis(i)[None, :], y_axis(j)[:, None])
     dense = _find_dense(to_source, x_axis, y_axis, (j, i), (x, y), step)
     cells = np.argwhere(dense >= 0)
     inner = np.arange(step)
-    dense_x, dense_y = _project(
-        to_source, x_axis(i[cells[:, 1], None, None] + inner), y_axis(j[cells[:, 0], None, None] + inner[:, None])
+    dense_x, dense_y = to_source(
+        x_axis(i[cells[:, 1], None, None] + inner), y_axis(j[cells[:, 0], None, None] + inner[:, None])
     )
     return Lattice(step, row0 % step, col0 % step, (rows, cols), x, y, dense, dense_x, dense_y)
 
@@ -206,6 +210,30 @@ def _transformer(target: str, source: str) -> pyproj.Transformer | None:
     return pyproj.Transformer.from_crs(*pair, always_xy=True)
 
 
+class _Projection(NamedTuple):
+    """From output to source coordinates."""
+
+    transformer: pyproj.Transformer | None
+    seam: float | None
+
+    def __call__(self, x: Floats, y: Floats) -> tuple[Floats, Floats]:
+        x, y = _project(self.transformer, x, y)
+        return (x if self.seam is None else x - 360.0 * np.floor((x - self.seam) / 360.0)), y
+
+
+@lru_cache(maxsize=4096)
+def _seam(source: SourceGrid) -> float | None:
+    """Return the meridian where a geographic source's longitudes begin; None for a projected source."""
+    if not pyproj.CRS.from_user_input(source.crs).is_geographic:
+        return None
+    a, b, c, *_ = source.transform
+    corners = [c + a * col + b * row for row in (0, source.shape[0]) for col in (0, source.shape[1])]
+    west, east = min(corners), max(corners)
+    if west >= -180.0 - 1e-6 and east <= 180.0 + 1e-6:
+        return -180.0  # the same for most sources, which so share their lattices
+    return west if east - west >= 360.0 - 1e-6 else (west + east) / 2 - 180.0
+
+
 def _project(transformer: pyproj.Transformer | None, x: Floats, y: Floats) -> tuple[Floats, Floats]:
     x, y = (np.ascontiguousarray(v) for v in np.broadcast_arrays(x, y))
     if transformer is None or x.size == 0:
@@ -216,7 +244,7 @@ def _project(transformer: pyproj.Transformer | None, x: Floats, y: Floats) -> tu
 
 
 def _find_dense(
-    transformer: pyproj.Transformer | None,
+    to_source: _Projection,
     x_axis: _Axis,
     y_axis: _Axis,
     index: tuple[Ints, Ints],
@@ -226,9 +254,9 @@ def _find_dense(
     """Return the running number of each cell that interpolation would place wrongly or whose CRS domain ends in it."""
     j, i = index
     shape = (len(j) - 1, len(i) - 1)
-    if transformer is None:
+    if to_source.transformer is None and to_source.seam is None:
         return np.full(shape, -1, np.int32)
-    middle = _project(transformer, x_axis(i[None, :-1], step / 2), y_axis(j[:-1, None], step / 2))
+    middle = to_source(x_axis(i[None, :-1], step / 2), y_axis(j[:-1, None], step / 2))
     good = np.ones(shape, bool)
     for node, true in zip(nodes, middle, strict=True):
         across, down = node[1:, 1:] - node[:-1, :-1], node[:-1, 1:] - node[1:, :-1]

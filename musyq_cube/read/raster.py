@@ -99,6 +99,7 @@ class RasterLayer:
         self.nodata: float | None = file.nodatavals[source.band - 1]
         factors = file.overviews(source.band)
         self.levels = (self.shape, *((-(-file.height // n), -(-file.width // n)) for n in factors))
+        """Nominal: the header gives factors, and writers round the true size up (GeoTIFF) or down (COG)."""
         self.sampled = file.tags(ns="IMAGE_STRUCTURE").get("OVERVIEW_RESAMPLING", "").upper() in SAMPLED
         """Overviews hold values of the full resolution, so they may be used for flags and classes."""
 
@@ -114,6 +115,11 @@ class RasterLayer:
         return SourceGrid(
             crs, (transform.a, transform.b, transform.c, transform.d, transform.e, transform.f), self.shape
         )
+
+    def level_shape(self, level: int) -> tuple[int, int]:
+        """Return the true (rows, columns) of one level, from its own header."""
+        file = self._file(level)
+        return file.height, file.width
 
     def read(self, rows: slice, cols: slice, level: int) -> np.ndarray[Any, Any]:
         """Decode one window of one level."""
@@ -137,10 +143,6 @@ class RasterLayer:
     def _file(self, level: int) -> DatasetReader:
         if level not in self._files:
             self._files[level] = _open(self._path, self._href, level)
-            if level and self._files[level].shape != self.levels[level]:
-                levels = list(self.levels)
-                levels[level] = self._files[level].shape
-                self.levels = tuple(levels)
         return self._files[level]
 
 

@@ -32,7 +32,7 @@ COARSE = 2.0
 WINDOW_LIMIT = 1 << 25
 """Source pixels decoded at once; a block that needs more is done in parts."""
 ROUNDING = 1.01
-"""Overview sizes are rounded up, so their true decimation is a little off the nominal one."""
+"""Overview sizes are rounded, so their true decimation is a little off the nominal one."""
 
 _cached_mapping = lru_cache(maxsize=16)(mapping)
 
@@ -204,14 +204,14 @@ def _attempt(source: Source, action: Callable[[Layer], Any]) -> Any:
 
 
 def _level(layer: Layer, method: str, size: float) -> tuple[int, tuple[int, int]]:
-    """Return (level, shape) of the coarsest level that the method allows, see `read_values`."""
+    """Return (level, true shape) of the coarsest level that the method allows, see `read_values`."""
     levels = layer.levels
     if len(levels) == 1 or (method == "copy" and not getattr(layer, "sampled", False)):
         return 0, levels[0]
     limit = size / 2 if method == "average" else size
     fit = [k for k, (rows, cols) in enumerate(levels) if _decimation(levels[0], (rows, cols)) <= limit * ROUNDING]
     best = min(fit, key=lambda k: levels[k][0] * levels[k][1], default=0)
-    return best, levels[best]
+    return best, layer.level_shape(best)
 
 
 def _decimation(full: tuple[int, int], level: tuple[int, int]) -> float:

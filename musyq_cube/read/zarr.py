@@ -68,6 +68,10 @@ class ZarrLayer:
             self._grid = _stated_grid(self._root, self._path, self._arrays[0])
         return self._grid
 
+    def level_shape(self, level: int) -> tuple[int, int]:
+        """Return (rows, columns) of one pyramid level."""
+        return self.levels[level]
+
     def read(self, rows: slice, cols: slice, level: int) -> np.ndarray:
         """Return a window of one level."""
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +67,8 @@ def run(
         When the output folder cannot be written.
     """
     items = {o.key: item for o in plan.outputs if (item := publish.existing(plan, o)) is not None}
+    for item in items.values():
+        publish.announce(plan, item)
     if len(items) < len(plan.outputs):
         count = _workers(plan, on, workers)
         order = provenance.write(plan)
@@ -73,9 +76,14 @@ def run(
         run_.ledger.resume()
         run_.prepare()
         settings: dict[str, Any] = {"processes": processes, "memory": plan.memory, "prefix": plan.run_id[:8]}
-        with executor(on, count, **settings) as place:
-            _check_memory(plan, place)
-            run_.execute(place, quiet=quiet)
+        try:
+            with executor(on, count, **settings) as place:
+                _check_memory(plan, place)
+                run_.execute(place, quiet=quiet)
+        except KeyboardInterrupt:
+            raise RunError(run_.stopped("stopped")) from None
+        except _CancelledError:
+            raise RunError(run_.stopped("cancelled")) from None
     made = [items[output.key] for output in plan.outputs]
     return made[0] if len(made) == 1 else pystac.ItemCollection(made)
 
@@ -93,6 +101,7 @@ class _Run:
     failed: list[BlockReport] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     tasks: list[BlockTask] = field(default_factory=list)
+    began: float = field(default_factory=time.time)
 
     def prepare(self) -> None:
         """Make the templates, and find out what is left to do."""
@@ -104,11 +113,32 @@ class _Run:
                 if output.key not in self.items:
                     publish.create(self.plan, part, output)
             self.blocks[number], self.left[number] = [], set()
+        made: dict[int, list[BlockTask]] = {number: [] for number in numbers}
         for block, task in tasks(self.plan, set(numbers), set(self.items)):
             self.blocks[block.part].append(block.id)
-            if block.id not in done:
+            if block.id in done:
+                made[block.part].append(task)
+            else:
                 self.left[block.part].add(block.id)
                 self.tasks.append(task)
+        for number in numbers:
+            if not self.left[number]:
+                self.again(number, made[number])
+
+    def again(self, number: int, made: list[BlockTask]) -> None:
+        """Give unreadable scenes another turn where a part is complete but not published: refused, or Item deleted."""
+        lacking = self.take_back(self.ledger.reports(self.blocks[number]))
+        self.left[number] |= lacking
+        self.tasks += [task for task in made if task.id in lacking]
+
+    def take_back(self, reports: list[BlockReport]) -> set[str]:
+        """Take back the blocks for which scenes could not be read; returns their ids."""
+        lacking = [report for report in reports if report.failures]
+        for report in lacking:
+            first = report.failures[0]
+            message = f"block {report.block}: {first['scene']} could not be read: {first['error']}"
+            self.ledger.reject(report, message)
+        return {report.block for report in lacking}
 
     def execute(self, place: Executor, *, quiet: bool) -> None:
         """Make the blocks that are left, publishing each part as it becomes complete."""
@@ -127,13 +157,8 @@ class _Run:
                 if self.ledger.is_cancelled():
                     raise _CancelledError
 
-            try:
-                place.blocks(attempt, self.tasks, done)
-            except KeyboardInterrupt:
-                raise RunError(self.stopped("stopped")) from None
-            except _CancelledError:
-                raise RunError(self.stopped("cancelled")) from None
-        publish.sweep(self.plan.run_folder)
+            place.blocks(attempt, self.tasks, done)
+        publish.sweep(self.plan.run_folder, self.began)
         if self.failed or self.refused:
             raise RunError("; ".join([*self.refused, *self.failures()]))
 
@@ -158,6 +183,7 @@ class _Run:
             if output.key not in self.items:
                 bar.say(f"publishing {output.item_id}")
                 settings: dict[str, Any] = {"failures": failures, "provenance": self.provenance, "submit": place.map}
+                settings["began"] = self.began
                 self.items[output.key] = publish.finish(self.plan, part, output, **settings)
         bar.say("")
 
@@ -171,7 +197,8 @@ class _Run:
             Where it is more than the failure budget allows.
         """
         found: dict[tuple[Any, ...], dict[str, Any]] = {}
-        for report in self.ledger.reports(self.blocks[number]):
+        reports = self.ledger.reports(self.blocks[number])
+        for report in reports:
             for failure in report.failures:
                 found.setdefault((failure["scene"], failure["band"], failure["step"]), failure)
         scenes = sorted({scene for scene, _, _ in found})
@@ -179,18 +206,19 @@ class _Run:
         share, budget = len(scenes) / len(part.scenes), float(config.get("run.failure_budget"))
         if share > budget:
             first = next(iter(found.values()))
+            taken = self.take_back(reports)
             raise RunError(
                 f"{part.name}: {len(scenes)} of {len(part.scenes)} scenes could not be read, more than "
                 f"run.failure_budget = {budget:g} allows; the first is {first['scene']}: {first['error']}. "
-                "Nothing was published"
+                f"Nothing was published; {len(taken)} blocks are made again, with all scenes, by "
+                f"`musyq run {self.plan.run_folder}/plan.json`"
             )
         return [found[key] for key in sorted(found, key=str)]
 
     def stopped(self, how: str) -> str:
         """Say how far the run came and how to go on."""
-        total = sum(len(ids) for ids in self.blocks.values())
-        left = sum(len(ids) for ids in self.left.values())
-        return f"{how} after {total - left} of {total} blocks; {self.resume_hint()}"
+        mine = {block for ids in self.blocks.values() for block in ids}
+        return f"{how} after {len(mine & self.ledger.done())} of {len(mine)} blocks; {self.resume_hint()}"
 
     def resume_hint(self) -> str:
         """Say how to go on."""
@@ -288,12 +316,9 @@ def status(folder: str) -> dict[str, Any]:
     from musyq_cube.plan import Plan
 
     folder = folder.rstrip("/").removesuffix("/plan.json")
-    import json
-
-    try:
-        plan = Plan.from_dict(json.loads(access.read_bytes(f"{folder}/plan.json")))
-    except FileNotFoundError:
-        raise RunError(f"no run in {folder}: plan.json is missing") from None
+    if not access.exists(f"{folder}/plan.json"):
+        raise RunError(f"no run in {folder}: plan.json is missing")
+    plan = Plan.load(f"{folder}/plan.json")
     ledger = Ledger(folder)
     done, failed = ledger.done(), ledger.failed()
     items = [item for output in plan.outputs if (item := publish.existing(plan, output)) is not None]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import signal
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -134,6 +136,19 @@ def _unwrap(work: Work, hidden: _Opaque) -> BlockReport:
 
 
 @contextmanager
+def _deaf() -> Iterator[None]:
+    """Let processes begun here ignore Ctrl-C, which a terminal sends to all: the run stops them, without tracebacks."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
 def executor(on: str, workers: int, *, processes: bool, memory: int, prefix: str) -> Iterator[Executor]:
     """
     Open a place to work and close it at the end.
@@ -164,15 +179,17 @@ def executor(on: str, workers: int, *, processes: bool, memory: int, prefix: str
     make_cluster: Any = distributed.LocalCluster
     if on == "local":
         options = {"threads_per_worker": 1, "dashboard_address": "127.0.0.1:0", "silence_logs": logging.ERROR}
-        with (
-            make_cluster(n_workers=workers, memory_limit=memory // workers, **options) as cluster,
-            make_client(cluster) as client,
-        ):
+        with _deaf():
+            cluster = make_cluster(n_workers=workers, memory_limit=memory // workers, **options)
+        with cluster, make_client(cluster) as client:
             yield Cluster(client, prefix)
         return
     try:
         client = make_client(on, timeout="10s")
-    except OSError as error:
-        raise RunError(f"no Dask scheduler answers at {on!r} ({error}); use 'local' or a running scheduler") from error
+    except (OSError, ValueError) as error:
+        raise RunError(
+            f"no Dask scheduler answers at {on!r} ({error}); say 'local', or the address of a running scheduler, "
+            "such as tcp://host:8786"
+        ) from error
     with client:
         yield Cluster(client, prefix)

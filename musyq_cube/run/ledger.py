@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from musyq_cube.run.report import BlockReport
@@ -32,6 +32,13 @@ class Ledger:
             access.delete(failed)
         else:
             access.write_bytes(failed, data)
+
+    def reject(self, report: BlockReport, message: str) -> None:
+        """Take a finished block back, so that the next run makes it again; the failure is written first."""
+        error = {"step": "read", "message": message, "fatal": False}
+        rejected = replace(report, status="failed", error=error)
+        access.write_bytes(self._url("failed", report.block), json.dumps(rejected.to_dict(), sort_keys=True).encode())
+        access.delete(self._url("ledger", report.block))
 
     def done(self) -> set[str]:
         """Return the ids of the finished blocks: one listing, nothing is read."""

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import logging
+import re
 from typing import TYPE_CHECKING, Any
 
+from musyq_cube.errors import StoreError
 from musyq_cube.plan.select import wavelengths
 from musyq_cube.products import get_recipe
 from musyq_cube.store import access
@@ -24,9 +29,24 @@ if TYPE_CHECKING:
     from musyq_cube.variable import Variable
 
 
+_LOG = logging.getLogger(__name__)
+_LOCAL = re.compile(r"(?<![\w:/.])(?:file://)?/(?:[^\s/:;,'\"()]+/)+")
+"""The folders of an absolute path."""
+_LONGEST = 120
+"""Characters of a reason in a published Item; the plan has the whole text."""
+
+
 def existing(plan: Plan, output: Output) -> pystac.Item | None:
     """Return the Item of an output that was published before, or None."""
     return stac.find_item(plan.request.out, output.collection, output.item_id)
+
+
+def announce(plan: Plan, item: pystac.Item) -> None:
+    """Complete the publication of an Item that is there already; an archive that is read-only is left as it is."""
+    try:
+        stac.announce(json.loads(access.read_bytes(str(item.get_self_href()))), plan.request.out)
+    except StoreError as error:
+        _LOG.warning("%s", error)
 
 
 def variables(plan: Plan, part: Part, output: Output) -> tuple[Variable, ...]:
@@ -49,6 +69,7 @@ def finish(
     failures: Sequence[JSON],
     provenance: tuple[bytes, bytes],
     submit: Callable[..., Any],
+    began: float,
 ) -> pystac.Item:
     """
     Make a product of an output whose blocks are all there, and publish it.
@@ -63,9 +84,11 @@ def finish(
         The order and its scenes, as written.
     submit
         Runs the chunks of the pyramid, like ``map``.
+    began
+        When the run began, in seconds since 1970.
     """
     statistics = pyramid(output.store, submit)
-    sweep(output.store)
+    sweep(output.store, began)
     store.consolidate(output.store)
     picture = write_thumbnail(output.store, access.join(output.folder, c.THUMBNAIL_NAME))
     made = build_item(
@@ -82,7 +105,7 @@ def finish(
         method=plan.request.method,
         sensors=plan.sensors(part),
         inputs=len(part.scenes),
-        left_out=[(item.scene, item.reason) for item in plan.left_out],
+        left_out=[(item.scene, public(item.reason)) for item in plan.left_out],
         failures=failures,
         files={"thumbnail": thumbnail_asset(picture), **provenance_assets(plan.run_id, *provenance)},
         base=plan.request.out,
@@ -90,11 +113,33 @@ def finish(
     return stac.publish(made, plan.request.out)
 
 
-def sweep(url: str) -> None:
-    """Remove what a killed writer left of files it had not finished; only where nobody writes any more."""
+def public(reason: str) -> str:
+    """
+    Return a reason for a published Item: short, the same for all scenes where possible, without local folders.
+
+    Examples
+    --------
+    >>> public("Item a: properties.datetime is missing or unusable: see /home/me/scenes/a.json; give one")
+    'properties.datetime is missing or unusable: see a.json'
+    """
+    said = _LOCAL.sub("", re.sub(r"^Item \S+: ", "", reason)).partition("; ")[0]
+    return said if len(said) <= _LONGEST else said[: _LONGEST - 2] + " …"
+
+
+def sweep(url: str, began: float) -> None:
+    """
+    Remove what a killed writer left of files it had not finished, in a folder; object stores have no such files.
+
+    Another run of the same order may be writing: only what is older than this run is removed.
+    """
+    if not access.is_local(url):
+        return
     for key in access.list_keys(url):
         if key.endswith((".partial", ".part")):
-            access.delete(access.join(url, key))
+            path = access.local_path(access.join(url, key))
+            with contextlib.suppress(FileNotFoundError):  # it was finished in the meantime
+                if path.stat().st_mtime < began:
+                    path.unlink()
 
 
 def lineage(plan: Plan, output: Output) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from obstore.store import S3Store
     from zarr.abc.store import Store
 
+_READS = ("read", "look for")
 _UPDATES = 100
 """Attempts of :func:`update` against other writers before it gives up."""
 
@@ -93,7 +94,7 @@ def zarr_store(url: str, *, read_only: bool = False) -> Store:
 
 def read_bytes(url: str) -> bytes:
     """Return a whole object; `FileNotFoundError` where there is none."""
-    with _named("read", url):
+    with named("read", url):
         if is_local(url):
             return local_path(url).read_bytes()
         if url.startswith("s3://"):
@@ -105,7 +106,7 @@ def read_bytes(url: str) -> bytes:
 
 def write_bytes(url: str, data: bytes) -> None:
     """Write an object so that a reader sees the old one or the new one, never a part."""
-    with _named("write", url):
+    with named("write", url):
         if is_local(url):
             with _temporary(local_path(url), data) as temporary:
                 temporary.replace(local_path(url))
@@ -127,7 +128,7 @@ def write_if_absent(url: str, data: bytes) -> bool:
         True where the object now holds `data` (also when an earlier attempt of ours was committed but its answer was
         lost), False where another object was there first.
     """
-    with _named("write", url):
+    with named("write", url):
         if _create(url, data):
             return True
     return read_bytes(url) == data
@@ -139,12 +140,14 @@ def update(url: str, change: Callable[[bytes | None], bytes]) -> None:
 
     Folders are locked; S3 compares and swaps on the ETag. `change` may be called more than once.
     """
-    with _named("update", url):
+    with named("update", url):
         if is_local(url):
             path = local_path(url)
             path.parent.mkdir(parents=True, exist_ok=True)
             with _locked(path.parent):
-                write_bytes(url, change(path.read_bytes() if path.exists() else None))
+                old = path.read_bytes() if path.exists() else None
+                if (new := change(old)) != old:
+                    write_bytes(url, new)
         elif url.startswith("s3://"):
             _compare_and_swap(url, change)
         else:
@@ -153,7 +156,7 @@ def update(url: str, change: Callable[[bytes | None], bytes]) -> None:
 
 def exists(url: str) -> bool:
     """Return whether there is an object at exactly this URL (S3 prefixes are not objects)."""
-    with _named("look for", url):
+    with named("look for", url):
         if is_local(url):
             return local_path(url).exists()
         if url.startswith("s3://"):
@@ -169,7 +172,7 @@ def exists(url: str) -> bool:
 
 def list_keys(url: str) -> list[str]:
     """Return the objects below a URL, relative to it, sorted; empty where there is nothing."""
-    with _named("list", url):
+    with named("list", url):
         if is_local(url):
             root = local_path(url)
             return sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
@@ -184,7 +187,7 @@ def list_keys(url: str) -> list[str]:
 
 def delete(url: str) -> None:
     """Delete one object; nothing happens where there is none."""
-    with _named("delete", url):
+    with named("delete", url):
         if is_local(url):
             local_path(url).unlink(missing_ok=True)
         elif url.startswith("s3://"):
@@ -334,12 +337,17 @@ def _compare_and_swap(url: str, change: Callable[[bytes | None], bytes]) -> None
 
 
 @contextlib.contextmanager
-def _named(verb: str, url: str) -> Iterator[None]:
-    """Turn every failure into one error that names the URL; a missing object stays a `FileNotFoundError`."""
+def named(verb: str, url: str) -> Iterator[None]:
+    """Turn every failure into one error that names the URL; an object missing on reading is a `FileNotFoundError`."""
     try:
         yield
-    except (FileNotFoundError, StoreError):
+    except StoreError:
         raise
+    except FileNotFoundError as error:
+        if verb in _READS:
+            raise
+        home = f"bucket {urlsplit(url).netloc}" if "://" in url else f"folder {local_path(url).parent}"
+        raise StoreError(f"cannot {verb} {url}: there is no {home}; make it, or choose another output") from error
     except Exception as error:
         said = (str(error).splitlines() or [""])[0][:400]  # clients of object stores write pages
         raise StoreError(f"cannot {verb} {url}: {type(error).__name__}: {said}") from error

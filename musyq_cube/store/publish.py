@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 _SUMMARIES = ("proj:code", "gsd", "processing:level")
 _CATALOG_TITLE = "Products"
+LISTED = ".listed"
+"""Marker beside an Item: the sha256 of the Item that its collection lists."""
 
 
 def publish(item: pystac.Item, out: str) -> pystac.Item:
@@ -50,15 +53,45 @@ def publish(item: pystac.Item, out: str) -> pystac.Item:
     collection = str(item.collection_id)
     href = item_href(out, collection, item.id)
     document = item.to_dict(include_self_link=True, transform_hrefs=False)
-    won = access.write_if_absent(href, _bytes(document))
-    if not won:
+    if not access.write_if_absent(href, _bytes(document)):
         document = json.loads(access.read_bytes(href))
         if document["properties"].get(c.KEY) != item.properties.get(c.KEY):
             raise StoreError(f"{href} is the product of another order; choose another output or item name")
-    _link(document, out)
-    if won:
-        write_parts([document], access.join(out, collection, c.PARTS_NAME))
+    announce(document, out)
     return read_item(href)
+
+
+def announce(document: JSON, out: str) -> None:
+    """
+    Let the Collection, the Catalog and the parquet mirror know of an Item that exists; nothing where they do.
+
+    A publication that was interrupted after its Item is completed by this.
+
+    Parameters
+    ----------
+    document
+        The Item as it was written.
+    out
+        The output folder or bucket.
+
+    Raises
+    ------
+    StoreError
+        Where they cannot be written: the Item is there, and may be announced again any time.
+    """
+    collection, item_id = document["collection"], document["id"]
+    marker = access.join(out, collection, item_id, LISTED)
+    digest = hashlib.sha256(_bytes(document)).hexdigest().encode()
+    try:
+        _link(document, out)
+        if not access.exists(marker) or access.read_bytes(marker) != digest:
+            write_parts([document], access.join(out, collection, c.PARTS_NAME))
+            access.write_bytes(marker, digest)
+    except Exception as error:
+        raise StoreError(
+            f"{item_href(out, collection, item_id)} is published but not listed yet ({type(error).__name__}: {error}); "
+            "run the order again when the output can be written"
+        ) from error
 
 
 def find_item(out: str, collection: str, item_id: str) -> pystac.Item | None:

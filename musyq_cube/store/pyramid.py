@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from musyq_cube.errors import StoreError
+from musyq_cube.store import access
 from musyq_cube.store import zarr as store
 from musyq_cube.store.template import NAMES, variable_of
 
@@ -116,7 +117,9 @@ def reduce_chunk(url: str, level: int, chunk: tuple[int, int]) -> dict[str, Stat
         variable = variable_of(name, target.metadata.to_dict())
         rows, cols = _window(target, chunk)
         stored = source[2 * rows.start : 2 * rows.stop, 2 * cols.start : 2 * cols.stop]
-        target[rows, cols] = halve(stored, variable)
+        halved = halve(stored, variable)
+        with access.named("write", url):
+            target[rows, cols] = halved
         if level == 1:
             sums[name] = Statistics.of(stored, variable.nodata)
     return sums

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _VISIBLE = ("red", "green", "blue")
 _STRETCH = (2.0, 98.0)
+_SMALLEST_PICTURE = 512
+"""Pixels along the longer side below which whole multiples of the product's pixels are drawn."""
 _SMALLEST_SPAN = 0.02
 """Least reflectance between black and white: a uniform scene must not become noise."""
 
@@ -27,8 +29,9 @@ def thumbnail(url: str, size: int = 1024) -> bytes:
     """
     Draw a product from the pyramid level that is just large enough.
 
-    True colour is stretched between the 2nd and 98th percentile of the three bands together, so hues are kept; nodata
-    is transparent.
+    True colour is stretched between the 2nd and 98th percentile of the three bands together, so hues are kept; seen
+    through the air (top of atmosphere) each band first loses its own 2nd percentile, which is mostly blue haze. Nodata
+    is transparent. A small product is drawn with larger pixels.
 
     Parameters
     ----------
@@ -45,7 +48,8 @@ def thumbnail(url: str, size: int = 1024) -> bytes:
     layers = {variable.name: variable for variable in store.variables(url)}
     level = _level(url, size)
     if all(name in layers for name in _VISIBLE):
-        picture = _true_colour(np.stack([_read(url, level, layers[name]) for name in _VISIBLE]))
+        hazy = (layers["blue"].standard_name or "").startswith("toa")
+        picture = _true_colour(np.stack([_read(url, level, layers[name]) for name in _VISIBLE]), hazy=hazy)
     else:
         first = next(iter(layers.values()))
         picture = _coloured(_read(url, level, first), first)
@@ -71,9 +75,11 @@ def _read(url: str, level: str, variable: Variable) -> NDArray[Any]:
     return unpack(stored, variable).astype(np.float32)
 
 
-def _true_colour(values: NDArray[Any]) -> NDArray[np.uint8]:
+def _true_colour(values: NDArray[Any], *, hazy: bool) -> NDArray[np.uint8]:
     """Turn (3, y, x) reflectance into (y, x, 4) bytes."""
     valid = np.isfinite(values).all(axis=0)
+    if hazy and valid.any():
+        values = values - np.percentile(values[:, valid], _STRETCH[0], axis=1)[:, None, None]
     low, high = np.percentile(values[:, valid], _STRETCH) if valid.any() else (0.0, 1.0)
     span = max(float(high - low), _SMALLEST_SPAN)
     scaled = np.nan_to_num(np.clip((values - low) / span, 0, 1)) * 255
@@ -97,6 +103,8 @@ def _png(picture: NDArray[np.uint8], size: int) -> bytes:
     image = Image.fromarray(picture, "RGBA")
     if max(image.size) > size:
         image.thumbnail((size, size), Image.Resampling.BOX)
+    elif (times := _SMALLEST_PICTURE // max(image.size)) > 1:
+        image = image.resize((image.width * times, image.height * times), Image.Resampling.NEAREST)
     buffer = io.BytesIO()
     image.save(buffer, "PNG", optimize=True)
     return buffer.getvalue()

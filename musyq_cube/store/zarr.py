@@ -74,7 +74,8 @@ def create(
         list(pool.map(lambda node: _write_node(url, *node), nodes.items()))
     for number, level in enumerate(pyramid_levels(geobox)):
         for name, (_, values) in coordinates(level).items():
-            open_array(url, f"{number}/{name}")[...] = values
+            with access.named("write", f"{url}/{number}/{name}"):
+                open_array(url, f"{number}/{name}")[...] = values
     _write_node(url, "", root)
 
 
@@ -112,7 +113,8 @@ def write_block(url: str, dataset: xr.Dataset, row: int, col: int) -> dict[str, 
     for name, stored in packed.items():
         _check_aligned(arrays[name], stored.shape, row, col)
     for name, stored in packed.items():
-        arrays[name][row : row + stored.shape[0], col : col + stored.shape[1]] = stored
+        with access.named("write", f"{url}/0/{name}"):
+            arrays[name][row : row + stored.shape[0], col : col + stored.shape[1]] = stored
     return {name: checksum(stored) for name, stored in packed.items()}
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from musyq_cube.catalog.adapt import adapt
 from musyq_cube.errors import CatalogError
+from musyq_cube.read.fuse import group_scenes
 from musyq_cube.scene import Scene
 from musyq_cube.types import QA
 
@@ -278,6 +279,8 @@ def test_reciprocal_scale_is_understood() -> None:
     [
         ({"datetime": None, "start_datetime": "2021-08-10T00:00:00Z", "end_datetime": "2021-08-10T23:59:59Z"},
          "2021-08-10T11:59:59Z"),
+        ({"datetime": None, "start_datetime": "2021-08-10T23:58:00Z", "end_datetime": "2021-08-11T00:02:00Z"},
+         "2021-08-11T00:00:00Z"),
         ({"datetime": "2021-08-10"}, "2021-08-10T12:00:00Z"),
         ({"datetime": "2021-08-10T10:00:00+02:00"}, "2021-08-10T08:00:00Z"),
         ({"datetime": "2021-08-10 10:00:00"}, "2021-08-10T10:00:00Z"),
@@ -304,7 +307,7 @@ def test_product_items_are_inputs() -> None:
                       {"name": "qa", "data_type": "uint16", "nodata": None, "raster:scale": 1}]}},
     }  # fmt: skip
     scene = adapt(item)
-    assert (scene.sensor, scene.quantity, scene.datetime) == ("MuSQ.SR.30m", "sr", "2018-07-16T11:59:59Z")
+    assert (scene.sensor, scene.quantity, scene.datetime) == ("MuSQ.SR.30m", "sr", "2018-07-16T12:00:00Z")
     assert [n for n, _ in scene.bands] == ["red", "nir08"]
     red, nir = scene.sources["red"], scene.sources["nir08"]
     assert (red.href, red.driver, red.layer) == ("s3://out/MuSQ.SR.30m/sr-2018-07/data.zarr", "zarr", "0/red")
@@ -383,3 +386,18 @@ def test_foreign_zarr_is_not_read_as_raster() -> None:
     item["assets"] = {"red": {"href": "https://e.com/S2A.zarr/red", "type": "application/vnd+zarr"}}
     with pytest.raises(CatalogError, match="no band of sentinel2a-msi/l2a"):
         adapt(item)
+
+
+def test_tiles_of_one_period_make_one_time_step() -> None:
+    """However its end is written, and at whatever hour of its first and last day a tile was seen."""
+    spans = [
+        ("2016-05-24T00:00:00Z", "2016-06-08T23:59:59Z"),
+        ("2016-05-24T00:00:00Z", "2016-06-09T00:00:00Z"),
+        ("2016-05-24T10:05:00Z", "2016-06-08T11:45:00Z"),
+    ]
+    scenes = []
+    for west, (start, end) in zip((-180.0, 0.0, 170.0), spans, strict=True):
+        times = {"datetime": None, "start_datetime": start, "end_datetime": end}
+        scenes.append(adapt({**sentinel2(**times), "bbox": [west, 50.0, west + 9, 52.0], "geometry": None}))
+    assert {s.datetime for s in scenes} == {"2016-05-31T12:00:00Z"}
+    assert len(group_scenes(scenes)) == 1

@@ -10,10 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
 
-from musyq_cube.errors import ReadError
+from musyq_cube.config import config
+from musyq_cube.errors import CatalogError, ReadError
+from musyq_cube.read import angles as angle_module
 from musyq_cube.read._angles_landsat import parse_angles
 from musyq_cube.read._angles_sentinel2 import parse_granule
 from musyq_cube.read.angles import _model, load_angles, load_sza
+from musyq_cube.read.raster import RasterLayer
 from musyq_cube.read.solar import sun_angles
 from musyq_cube.scene import Angles, Scene, Source, SourceGrid
 
@@ -103,7 +106,18 @@ def test_landsat_vectors():
     np.testing.assert_allclose(sun[:, 0], np.array([0.4, -0.3, 0.86]) / np.sqrt(0.16 + 0.09 + 0.86**2), atol=1e-12)
 
 
-@pytest.mark.parametrize(("craft", "band"), [("L7_ETM", 3), ("L5_TM", 3), ("LANDSAT_9", 4)])
+@pytest.mark.parametrize(
+    ("craft", "band"),
+    [
+        ("L7_ETM", 3),
+        ("L5_TM", 3),
+        ("LANDSAT_4", 3),
+        ("LANDSAT_5", 3),
+        ("LANDSAT_7", 3),
+        ("LANDSAT_8", 4),
+        ("LANDSAT_9", 4),
+    ],
+)
 def test_scan_directions_of_tm_and_etm_and_the_red_band(craft, band):
     model = parse_angles(angle_file("DIR" if craft.startswith("L") and craft[1].isdigit() else "SCA", craft, band), "x")
     _, view = model.vectors(np.array([402_285.0, 402_285.0 + 300]), np.array([4_396_995.0] * 2))
@@ -260,3 +274,35 @@ def test_a_granule_is_parsed_once(sentinel):
     load_angles(sentinel, WHOLE)
     load_sza(sentinel, WHOLE)
     assert _model.cache_info().misses == 1
+
+
+def test_signed_view_zeniths_become_zeniths_after_interpolation(tmp_path):
+    """MODIS counts view zenith negative on one side of the track: the interpolated angle at nadir is near zero."""
+    signed = np.broadcast_to(np.where(np.arange(12) < 6, -4.0, 4.0), (14, 12))
+    _, vza, _ = load_angles(scene(Angles(sza=30.0, saa=0.0, vza=write(tmp_path / "vza.tif", signed))), WHOLE)
+    assert vza.min() < 0.2
+    assert vza.max() == pytest.approx(4.0)
+    assert (vza >= 0).all()
+
+
+def test_angle_files_and_layers_are_read_again_after_a_transient_error(tmp_path, monkeypatch, landsat):
+    """A store that is busy once."""
+    failed = []
+
+    def busy_once(action, error):
+        def attempt(*args):
+            if action not in failed:
+                failed.append(action)
+                raise error("503 Service Unavailable, slow down")
+            return action(*args)
+
+        return attempt
+
+    monkeypatch.setattr(angle_module, "_content", busy_once(angle_module._content, CatalogError))
+    monkeypatch.setattr(RasterLayer, "read", busy_once(RasterLayer.read, ReadError))
+    layers = scene(Angles(sza=write(tmp_path / "sza.tif", np.full((14, 12), 30.0))))
+    _model.cache_clear()
+    with config.set({"read.backoff": 0.0}):
+        assert np.isfinite(load_sza(landsat, WHOLE)).any()
+        np.testing.assert_allclose(load_sza(layers, WHOLE), 30, rtol=1e-6)
+    assert len(failed) == 2

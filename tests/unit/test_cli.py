@@ -52,6 +52,12 @@ def test_wrong_usage_is_2_and_failure_1_with_one_line(tmp_path: Path) -> None:
     assert musyq("run", str(tmp_path / "no.json")).exit_code == 1
 
 
+def test_a_saved_plan_takes_no_order_beside_it() -> None:
+    result = musyq("run", "plan.json", "--dilate", "60", "-o", "elsewhere")
+    assert result.exit_code == 2
+    assert "plan.json is the whole order; --dilate, --out cannot change it" in " ".join(result.stderr.split())
+
+
 def test_debug_shows_where(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MUSYQ_DEBUG", "1")
     assert musyq("products", "MuSQ.NDVY").exception.__class__.__name__ == "PlanError"

@@ -145,3 +145,24 @@ def test_clear_errors(scenes):
     bare = [scene.replace(bands=(), sensor="landsat8-oli") for scene in scenes]
     with pytest.raises(GridError, match="name a grid"):
         cube(bare)
+
+
+@pytest.mark.parametrize(("region", "zone"), [((177, -19, -178, -16), "utm60s"), ((179.5, -19, -178, -16), "utm01s")])
+def test_a_region_across_the_antimeridian_is_in_the_zone_of_its_middle(scenes, region, zone):
+    """Fiji, not Greenwich: the centroid of a region cut at ±180° lies on the other side of the globe."""
+    found = get_grid(cube(scenes, "utm-3000m", region, angles=False).attrs["grid"])
+    assert found.name.startswith(zone)
+
+
+def test_scenes_on_both_sides_of_the_antimeridian_are_one_region(scenes, caplog):
+    east, west = (
+        replace(scenes[0], footprint=shapely.box(*box).wkt) for box in ((178, -18, 180, -17), (-180, -18, -179.5, -17))
+    )
+    lazy = cube([east, west], angles=False)
+    assert "using utm60s-30m" in caplog.text
+    assert lazy.sizes["x"] * 30 < 300_000
+
+
+def test_mixed_quantities_are_said(scenes, caplog):
+    cube([scenes[0], replace(scenes[1], quantity="sr")], angles=False)
+    assert "several quantities (sr, toa)" in caplog.text

@@ -9,7 +9,7 @@ import shapely
 from odc.geo.geobox import GeoBox
 
 from musyq_cube.errors import GridError
-from musyq_cube.grid import SINUSOIDAL, as_region, blocks, get_grid, grids
+from musyq_cube.grid import SINUSOIDAL, as_region, blocks, contiguous, get_grid, grids
 
 FIJI = (179, -17, -179, -16)
 
@@ -194,3 +194,12 @@ def test_tile_names_that_cannot_be():
 def test_geobox_without_crs():
     with pytest.raises(GridError, match="CRS"):
         as_region(GeoBox((10, 10), get_grid("utm50n-30m").geobox((117, 40, 118, 41)).affine, None))
+
+
+def test_contiguous_undoes_the_cut_at_the_antimeridian():
+    fiji = as_region((177, -19, -178, -16)).geometry
+    assert contiguous(fiji).bounds == (177, -19, 182, -16)
+    assert contiguous(fiji).centroid.x == pytest.approx(179.5)
+    for whole in ((-10, 0, 10, 5), (-180, -90, 180, 90), (-180, 0, -170, 5)):
+        shape = as_region(whole).geometry
+        assert contiguous(shape).equals(shape)

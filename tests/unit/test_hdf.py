@@ -8,7 +8,7 @@ from pyhdf.SD import SD, SDC
 
 from musyq_cube.errors import CatalogError, ReadError
 from musyq_cube.grid import SINUSOIDAL, get_grid
-from musyq_cube.hdfeos import hdfeos_grids, hdfeos_metadata, layer_attributes
+from musyq_cube.hdfeos import hdfeos_grids, hdfeos_metadata, open_hdf4
 from musyq_cube.read.hdf import open_layer
 from musyq_cube.scene import Source
 
@@ -195,7 +195,8 @@ def test_real_modis_files(data):
         layer = open_layer(Source(str(path), driver="hdf4", layer=name))
         assert layer.shape == grid.shape == grids[name].shape
         assert layer.read(slice(0, 3), slice(0, 4), 0).shape == (3, 4)
-        assert layer.nodata == layer_attributes(path, name)["_FillValue"]
+        with open_hdf4(path) as file:
+            assert layer.nodata == file.select(name).attributes()["_FillValue"]
     tile = get_grid("sinu-1km").tile("h14v09")
     grid = hdfeos_grids(data("modis_hdf4") / "MOD11A1.hdf")["LST_Day_1km"]
     assert grid.geobox.shape == tile.shape

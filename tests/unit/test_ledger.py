@@ -22,6 +22,19 @@ def test_a_success_takes_the_place_of_a_failure(tmp_path: Path) -> None:
     assert ledger.reports({"b1"}) == [report]
 
 
+def test_a_block_taken_back_is_made_again(tmp_path: Path) -> None:
+    ledger = Ledger(str(tmp_path))
+    report = BlockReport("b1", "done", failures=({"scene": "s", "band": "red", "step": "read", "error": "no"},))
+    ledger.write(report)
+    ledger.reject(report, "s could not be read")
+    assert (ledger.done(), ledger.failed()) == (set(), {"b1"})
+    (taken,) = ledger.reports({"b1"}, failed=True)
+    assert taken.error == {"step": "read", "message": "s could not be read", "fatal": False}
+    assert taken.failures == report.failures
+    ledger.write(report)
+    assert (ledger.done(), ledger.failed()) == ({"b1"}, set())
+
+
 def test_cancel_and_resume(tmp_path: Path) -> None:
     ledger = Ledger(str(tmp_path))
     assert not ledger.is_cancelled()

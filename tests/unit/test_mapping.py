@@ -7,7 +7,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from musyq_cube.errors import GridError
-from musyq_cube.grid import SINUSOIDAL
+from musyq_cube.grid import SINUSOIDAL, get_grid
 from musyq_cube.read.mapping import BITS, lattice, mapping, ratio
 from musyq_cube.scene import SourceGrid
 
@@ -122,3 +122,40 @@ def test_grids_that_cannot_be():
         mapping(SourceGrid("EPSG:32650", (30.0, 0, 6e5, 0, -30.0, 4.5e6), (10, 10)), turned)
     with pytest.raises(GridError, match="CRS"):
         lattice("EPSG:32650", GeoBox((10, 10), BOX.affine, None))
+
+
+@pytest.mark.parametrize(
+    ("west", "columns", "seen"), [(-180.0, 40, 20), (-181.0, 40, 40), (179.0, 40, 40), (178.0, 40, 20)]
+)
+def test_a_geographic_source_is_found_on_both_sides_of_the_antimeridian(west, columns, seen):
+    """The same meridian has many numbers: 181 is -179."""
+    source = SourceGrid("EPSG:4326", (0.05, 0, west, 0, -0.05, 10.0), (40, columns))
+    output = get_grid("latlon-0.05").geobox((179, 8.5, -179, 9.5))
+    _, cols = positions(mapping(source, output))
+    inside = (cols[3] > 0) & (cols[3] < columns)
+    assert inside.sum() == seen
+    longitudes = west + cols[3][inside] * 0.05
+    expected = output.affine.c + 0.05 * (np.flatnonzero(inside) + 0.5)
+    np.testing.assert_allclose((longitudes - expected + 180) % 360 - 180, 0, atol=1e-6)
+
+
+@pytest.mark.parametrize("crs", ["EPSG:4326", "EPSG:4258"])
+def test_a_global_source_has_no_gap_at_the_antimeridian(crs):
+    source = SourceGrid(crs, (0.5, 0, -180.0, 0, -0.5, 90.0), (360, 720))
+    output = get_grid("latlon-0.05").geobox((177, -2, -177, 2))
+    whole = positions(mapping(source, output))
+    longitudes = -180 + whole[1] * 0.5
+    expected = output.affine.c + 0.05 * (np.arange(output.shape[1]) + 0.5)
+    np.testing.assert_allclose((longitudes - expected + 180) % 360 - 180, 0, atol=1e-6)
+    part = positions(mapping(source, output[5:, 37:]))
+    for found, all_of_it in zip(part, whole, strict=True):
+        np.testing.assert_array_equal(found, all_of_it[5:, 37:])
+
+
+def test_a_global_source_from_zero_to_360_covers_the_western_half():
+    source = SourceGrid("EPSG:4326", (0.5, 0, 0.0, 0, -0.5, 90.0), (360, 720))
+    _, cols = positions(mapping(source, get_grid("latlon-0.05").geobox((-3, -1, 3, 1))))
+    longitudes = cols * 0.5
+    expected = -3 + 0.05 * (np.arange(120) + 0.5)
+    np.testing.assert_allclose((longitudes - expected + 180) % 360 - 180, 0, atol=1e-6)
+    assert ((longitudes >= 0) & (longitudes <= 360)).all()

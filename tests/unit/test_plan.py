@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 from typing import Any
@@ -8,8 +9,10 @@ import pytest
 from odc.geo.geobox import GeoBox
 
 from musyq_cube.errors import PlanError
+from musyq_cube.methods import METHODS
 from musyq_cube.plan import Plan, plan
 from musyq_cube.plan.footprints import reach
+from musyq_cube.plan.select import reflective
 from musyq_cube.testing import make_scene
 
 BANDS = ("blue", "green", "red", "nir08")
@@ -114,12 +117,61 @@ def test_surface_reflectance_is_preferred_and_never_mixed() -> None:
         ({"scenes": [scene("x", bands=("red",))]}, "needs the band nir08 or nir"),
         ({"memory": 2**20}, "GiB"),
         ({"dilate": -1.0}, "dilate"),
+        ({"out": "s3://"}, "name a folder or s3://bucket"),
+        ({"method": "median", "options": {"q": 25}}, "median takes no option"),
+        ({"options": {"esp": 1e-5}}, "geomedian takes mads, eps, maxiter"),
         ({"grid": "utm-30"}, "grid"),
     ],
 )
 def test_impossible_orders_say_what_is_possible(change: dict[str, Any], message: str) -> None:
     with pytest.raises(PlanError, match=message):
         order(**change)
+
+
+def options_of(*functions: Any) -> set[str]:
+    """Names of the options that some functions take, besides what every reduction gives them."""
+    given = {"observations", "vza", "cloud_distance", "options"}
+    found = [inspect.signature(function).parameters.values() for function in functions]
+    return {p.name for parameters in found for p in parameters if p.default is not p.empty} - given
+
+
+def test_the_options_of_the_methods_are_those_of_their_functions() -> None:
+    from musyq_cube.composite import bands, joint, scores
+
+    functions = {name: (function,) for name, function in {**bands._METHODS, **joint._METHODS}.items()}
+    functions["weighted"] += (scores.weights,)
+    functions["best_pixel"] += (scores.bap_score,)
+    assert functions.keys() == METHODS.keys()
+    for name, method in METHODS.items():
+        assert set(method.options) == options_of(*functions[name]), name
+
+
+class _Fake:
+    """A catalogue of which only the address matters."""
+
+    def __init__(self, href: str) -> None:
+        self.href = href
+
+    def __call__(self, *_: Any, **__: Any) -> _Fake:
+        return self
+
+
+@pytest.mark.parametrize(("href", "searches"), [("https://example.com/stac", 1), ("/archive", 3)])
+def test_what_is_nearest_is_looked_for_within_limits(monkeypatch: Any, href: str, searches: int) -> None:
+    from musyq_cube.catalog.dedupe import Scenes
+
+    asked: list[Any] = []
+
+    def search(_: Any, region: Any = None, period: Any = None, **__: Any) -> Scenes:
+        asked.append((region, period))
+        return Scenes([])
+
+    monkeypatch.setattr("musyq_cube.catalog.search", search)
+    monkeypatch.setattr("musyq_cube.catalog.open_catalog", _Fake(href))
+    with pytest.raises(PlanError, match="no scene"):
+        order(scenes=None, catalog=href, region=(10, 10, 11, 11))
+    assert len(asked) == searches
+    assert all(region is not None and period is not None for region, period in asked)
 
 
 def test_a_scene_across_the_antimeridian_reaches_both_sides() -> None:
@@ -155,3 +207,18 @@ def test_a_plan_needs_neither_arrays_nor_a_cluster() -> None:
     heavy = {"xarray", "dask.array", "distributed", "numba", "zarr"}
     code = f"import musyq_cube.plan, sys; assert not {heavy} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_temperatures_and_emissivities_are_no_part_of_a_reflectance_mosaic() -> None:
+    """Landsat Collection 2 Level 2 has surface temperature beside reflectance, the MODIS file has layers of MOD11."""
+    landsat = scene("x", bands=(*BANDS, "lwir11", "lst"), quantity="sr")
+    made = order("MuSQ.SR", scenes=[landsat.replace(sensor="landsat8-oli")])
+    assert set(made.bands) == set(BANDS)
+    modis = scene("y", bands=("red", "b05", "ndvi", "lst", "lst_night", "emis_31", "emis_32"))
+    assert reflective(modis.replace(sensor="modis-terra")) == ("red", "b05")
+    assert reflective(modis.replace(sensor="MuSQ.LST", bands=modis.bands[3:])) == ()
+
+
+def test_a_lent_near_infrared_is_reflective() -> None:
+    lent = scene("x", bands=("red", "nir")).replace(sensor="landsat5-tm").lend(["nir08"])
+    assert reflective(lent) == ("red", "nir", "nir08")

@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from odc.geo.geobox import GeoBox
 from musyq_cube.errors import ReadError
 from musyq_cube.read import group_scenes, read_angles, read_band, read_block, read_qa
 from musyq_cube.scene import Angles, Quality, Scene, Source, SourceGrid
+from musyq_cube.sensor import sensor
 from musyq_cube.types import QA
 
 WIDE = "POLYGON((116 39,119 39,119 42,116 42,116 39))"
@@ -225,4 +227,76 @@ def test_scenes_beside_the_block_are_not_opened(tmp_path):
     ds, failures = read_block(group_scenes([scene("a", bands, qa)]), BOX, ["red"], angles=True)
     assert not failures
     assert ds.red.isnull().all()
+    assert (ds.qa == QA.FILL).all()
+
+
+def test_temperatures_and_indices_are_not_called_reflectance(tmp_path):
+    source = layer(tmp_path / "a.tif", dn(0), nodata=0)
+    names = ("lst", "lst_night", "lwir11", "emis_31", "ndvi", "red")
+    ds, _ = read_block([(scene("a", tuple((n, source) for n in names), quantity="sr"),)], BOX, names)
+    assert [ds[n].attrs["units"] for n in names] == ["K", "K", "K", "1", "1", "1"]
+    assert ds.lst.attrs["long_name"] == "lst land surface temperature"
+    assert ["standard_name" in ds[n].attrs for n in names] == [False] * 5 + [True]
+
+
+def test_quantities_are_never_fused(tmp_path):
+    toa, sr = np.full((120, 140), 300, np.uint16), np.full((120, 140), 100, np.uint16)
+    sr[:, 60:] = 0
+    one = scene("a", (("red", layer(tmp_path / "sr.tif", sr, nodata=0)),), quantity="sr")
+    two = one.replace(id="b", quantity="toa", bands=(("red", layer(tmp_path / "toa.tif", toa, nodata=0)),))
+    groups = group_scenes([one, two])
+    assert [[s.id for s in group] for group in groups] == [["a"], ["b"]]
+    ds, _ = read_block(groups, BOX, ["red"], resampling="nearest")
+    assert ds.red[0, :, 50:].isnull().all()
+
+
+def test_fill_follows_the_data_where_the_native_rules_know_none(tmp_path):
+    """A mask of clouds alone: where a tile has no data, neither its pixels nor its mask may stand for the other's."""
+    values = np.full((120, 140), 100, np.uint16)
+    half = values.copy()
+    half[:, 60:] = 0
+    clear, cloudy = np.zeros((120, 140), np.uint8), np.ones((120, 140), np.uint8)
+    rules = ((255, 1, int(QA.CLOUD)),)
+    one, two = (
+        scene(name, (("red", layer(tmp_path / f"{name}.tif", pixels, nodata=0)),),
+              (Quality(layer(tmp_path / f"{name}-mask.tif", mask), rules),))
+        for name, pixels, mask in (("a", half, clear), ("b", values, cloudy))
+    )  # fmt: skip
+    alone, _ = read_block(group_scenes([one]), BOX, ["red"])
+    assert ((alone.qa == QA.FILL) == alone.red.isnull()).all()
+    fused, _ = read_block(group_scenes([one, two]), BOX, ["red"])
+    assert (fused.qa[0, :, :40] == 0).all()
+    assert (fused.qa[0, :, 40:] == QA.CLOUD).all()
+
+
+def test_night_temperatures_survive_a_day_that_is_missing(tmp_path):
+    day, night = np.full((120, 140), 15000, np.uint16), np.full((120, 140), 14000, np.uint16)
+    day[:, 60:] = 0
+    night[:, 100:] = 0
+    native = np.where(day == 0, 2, 0).astype(np.uint8)
+    qa = next(a for a in sensor("modis-terra").product("mod11a1").assets if a.role == "qa")
+    bands = tuple((n, layer(tmp_path / f"{n}.tif", v, nodata=0)) for n, v in (("lst", day), ("lst_night", night)))
+    one = scene("a", bands, (Quality(layer(tmp_path / "qc.tif", native), qa.rules),), quantity="lst")
+    qa = read_qa([(one,)], BOX)[0]
+    assert (qa[:, :40] == 0).all()
+    assert (qa[:, 40:80] == QA.CLOUD).all()
+    assert (qa[:, 80:] == QA.CLOUD | QA.FILL).all()
+
+
+def test_a_scene_whose_angles_cannot_be_read_keeps_its_pixels(tmp_path, caplog):
+    bands = (("red", layer(tmp_path / "a.tif", dn(0), nodata=0)),)
+    lost = scene("a", bands, angles=Angles(metadata=str(tmp_path / "absent_ANG.txt")))
+    good, _ = read_block([(scene("a", bands),)], BOX, ["red"])
+    ds, failures = read_block([(lost,)], BOX, ["red"], angles=True)
+    assert [(f.scene, f.band, f.step) for f in failures] == [("a", None, "angles")]
+    np.testing.assert_array_equal(ds.red, good.red)
+    np.testing.assert_array_equal(ds.qa, good.qa)
+    assert ds.sza.isnull().all()
+    assert np.isnan(read_angles([(lost,)], BOX)[0]).all()
+    assert "is without angles" in caplog.text
+    with pytest.raises(ReadError, match=r"angles: .*absent_ANG"):
+        read_block([(lost,)], BOX, ["red"], angles=True, on_error="raise")
+    dividing = lost.replace(bands=(("red", replace(bands[0][1], cosine=True)),))
+    ds, failures = read_block([(dividing,)], BOX, ["red"], angles=True)
+    assert [(f.band, f.step) for f in failures] == [("red", "band")]
     assert (ds.qa == QA.FILL).all()

@@ -261,3 +261,24 @@ def test_gdal_gets_the_s3_endpoint_of_the_aws_tools(monkeypatch):
         "NO",
         "FALSE",
     ]
+
+
+@pytest.mark.parametrize("resampling", ["bilinear", "average"])
+def test_overviews_of_odd_sizes_give_the_same_pixels_whenever_they_are_read(tmp_path, resampling):
+    """The COG driver rounds overview sizes down, GeoTIFF up; the header of the file tells only the factors."""
+    values = np.random.default_rng(0).integers(1, 5000, (2001, 2003)).astype(np.uint16)
+    source = cog(tmp_path / "odd.tif", values, blocksize=256)
+    layer = open_layer(source)
+    nominal = layer.levels
+    shapes = [layer.level_shape(k) for k in range(len(nominal))]
+    assert shapes[1] == (1000, 1001) != nominal[1]
+    assert layer.read(slice(0, 1000), slice(0, 1001), 1).shape == shapes[1]
+    assert layer.levels == nominal
+    place = box(40, (150, 150))
+    POOL.clear()
+    first = read_values(source, place, resampling=resampling)
+    np.testing.assert_array_equal(read_values(source, place, resampling=resampling), first)
+    for cut in (64, 75):
+        POOL.clear()
+        parts = [read_values(source, place[rows, :], resampling=resampling) for rows in (slice(cut), slice(cut, 150))]
+        np.testing.assert_array_equal(np.vstack(parts), first)

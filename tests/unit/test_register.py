@@ -221,6 +221,19 @@ def test_a_stac_item_beside_its_files_is_registered_as_it_is(scene, tmp_path):
     assert found.assets["away"].href == "https://example.com/x/other.tif"
 
 
+def test_a_date_without_time_in_an_item_is_noon(scene, tmp_path):
+    """Midnight UTC is the day before at New York."""
+    item = pystac.Item("mine", {"type": "Point", "coordinates": [-74, 41]}, [-74, 41, -74, 41],
+                       dt.datetime(2018, 1, 6, tzinfo=dt.UTC), {}, collection="mine")  # fmt: skip
+    item.add_asset("B4", pystac.Asset("https://example.com/x/LC08_L1TP_014031_20180106_B4.TIF"))
+    fields = item.to_dict()
+    fields["properties"]["datetime"] = "2018-01-06"
+    (scene / "item.json").write_text(json.dumps(fields))
+    register(scene / "item.json", tmp_path / "one")
+    (found,) = stored(tmp_path / "one")
+    assert found.datetime == dt.datetime(2018, 1, 6, 12, tzinfo=dt.UTC)
+
+
 def test_nineteen_new_york_scenes(data, tmp_path):
     report = register(data("landsat8_l1_newyork_19dates"), tmp_path)
     assert (len(report.items), report.skipped) == (19, ())

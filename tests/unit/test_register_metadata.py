@@ -202,3 +202,28 @@ def test_times_and_factors():
     with pytest.raises(CatalogError, match="not a time"):
         utc("yesterday")
     assert reflectance_factor(1000.0, utc("2020-07-04")) > reflectance_factor(1000.0, utc("2020-01-04"))
+
+
+@pytest.mark.parametrize(
+    ("name", "sensor_id"),
+    [
+        ("extdata/LE07_L1TP_195025_20010730_20170204_01_T1_MTL.txt", "landsat7-etm"),
+        ("testdata/LT05/LT05_L1TP_167055_20000309_20161214_01_T1_MTL.txt", "landsat5-tm"),
+    ],
+)
+def test_irradiance_before_the_collections_is_that_of_the_producer(data, name, sensor_id):
+    """Truth: π d² ML / Mρ of a Collection-1 MTL, by its own Earth-Sun distance; within 0.2 %."""
+    mtl = read_mtl(str(data("landsat_l5_l7_l8_l1_dem_clips") / name))
+    each = sensor(sensor_id)
+    product = each.product("l1-pre")
+    wanted = [a for a in product.of_role("data") if not a.planck]
+    for asset in wanted:
+        number = asset.key.removeprefix("B")
+        radiance, reflectance = (float(mtl[f"{kind}_MULT_BAND_{number}"]) for kind in ("RADIANCE", "REFLECTANCE"))
+        implied = math.pi * float(mtl["EARTH_SUN_DISTANCE"]) ** 2 * radiance / reflectance
+        assert asset.esun == pytest.approx(implied, rel=2e-3), asset.key
+    time = landsat_metadata(mtl, name).start
+    bare = {k: v for k, v in mtl.items() if not k.startswith("REFLECTANCE_")}
+    computed, stated = (landsat_calibration(fields, each, product, time) for fields in (bare, mtl))
+    for asset in wanted:
+        assert computed[asset.key]["raster:scale"] == pytest.approx(stated[asset.key]["raster:scale"], rel=2e-3)

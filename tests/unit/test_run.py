@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 
 from musyq_cube.errors import RunError
-from musyq_cube.run.executors import Threads, executor
+from musyq_cube.run.executors import Threads, _deaf, executor
 from musyq_cube.run.progress import Lines, following
+from musyq_cube.run.publish import public
 from musyq_cube.run.report import BlockReport
 
 
@@ -50,6 +54,29 @@ def test_nobody_at_the_address_is_said() -> None:
     settings: dict[str, Any] = {"processes": False, "memory": 2**30, "prefix": "x"}
     with pytest.raises(RunError, match="no Dask scheduler answers"), executor("tcp://127.0.0.1:1", 1, **settings):
         pass
+
+
+def test_a_word_that_is_no_address_is_said() -> None:
+    settings: dict[str, Any] = {"processes": False, "memory": 2**30, "prefix": "x"}
+    with pytest.raises(RunError, match=r"at 'dask'.*tcp://host:8786"), executor("dask", 1, **settings):
+        pass
+
+
+def test_reasons_in_published_items_are_short_and_know_no_folders() -> None:
+    assert public("cloud cover 90 % is not below 80 %") == "cloud cover 90 % is not below 80 %"
+    assert public("same as b; c is used") == "same as b"
+    assert public("cannot read /home/me/scenes/a.tif: gone") == "cannot read a.tif: gone"
+    assert public("cannot read https://example.com/x/a.tif") == "cannot read https://example.com/x/a.tif"
+    assert len(public("x" * 500)) == 120
+
+
+def test_processes_begun_inside_ignore_ctrl_c_and_this_one_does_not() -> None:
+    code = "import signal; print(signal.getsignal(signal.SIGINT) == signal.SIG_IGN)"
+    before = signal.getsignal(signal.SIGINT)
+    with _deaf():
+        said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert said.strip() == "True"
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_a_log_gets_one_line_per_ten_percent(capsys: pytest.CaptureFixture[str]) -> None:

@@ -403,3 +403,28 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
     load_sensor.cache_clear()
     with pytest.raises(SensorError, match="not JSON"):
         load_sensor(folder)
+
+
+@pytest.mark.parametrize(
+    ("native", "expected"),
+    [
+        (0, QA.FILL), (1, QA.FILL), (2, QA.FILL), (4, QA(0)), (20480, QA(0)), (20516, QA(0)), (36864, QA(0)),
+        (53248, QA.CLOUD), (61440, QA.CLOUD | QA.CIRRUS), (28672, QA.CIRRUS), (23552, QA.SNOW), (20528, QA.WATER),
+    ],
+)  # fmt: skip
+def test_quality_before_the_collections(native: int, expected: QA) -> None:
+    """Truth: USGS, Landsat 8 Pre-Collection Quality Band; two-bit confidences, 3 is high."""
+    assert common_bits(layer("landsat8-oli", "l1-pre", "BQA"), native) == expected
+
+
+@pytest.mark.parametrize("sensor_id", ["landsat4-tm", "landsat5-tm", "landsat7-etm"])
+def test_thematic_mappers_had_no_quality_band_before_the_collections(sensor_id: str) -> None:
+    assert not sensor(sensor_id).product("l1-pre").of_role("qa")
+
+
+@pytest.mark.parametrize("sensor_id", ["modis-terra", "modis-aqua"])
+def test_a_day_temperature_that_was_not_made_is_cloud_not_fill(sensor_id: str) -> None:
+    """Night temperatures of the same file are good there."""
+    product = next(p for p in sensor(sensor_id).products if "11a1" in p.id)
+    (quality,) = product.of_role("qa")
+    assert [common_bits(quality, value) for value in (0, 1, 2, 3)] == [QA(0), QA(0), QA.CLOUD, QA(0)]

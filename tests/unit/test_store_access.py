@@ -106,6 +106,27 @@ def test_errors_name_the_place(tmp_path: Path) -> None:
         access.read_bytes("s3:///key")
 
 
+def test_a_bucket_that_is_not_there_is_named_on_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*_: object) -> None:
+        raise FileNotFoundError("NoSuchBucket")
+
+    monkeypatch.setattr(access, "_s3", missing)
+    url = "s3://gone/products/a.json"
+    writes = (lambda: access.write_bytes(url, b""), lambda: access.write_if_absent(url, b""))
+    for act in (*writes, lambda: access.delete(url), lambda: access.list_keys(url)):
+        with pytest.raises(StoreError, match="there is no bucket gone"):
+            act()
+    with pytest.raises(FileNotFoundError):
+        access.read_bytes(url)
+
+
+def test_an_update_that_changes_nothing_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = str(tmp_path / "a")
+    access.write_bytes(url, b"same")
+    monkeypatch.setattr(access, "write_bytes", None)
+    access.update(url, lambda old: old or b"")
+
+
 def test_mode_follows_the_umask(tmp_path: Path) -> None:
     access.write_bytes(str(tmp_path / "a"), b"")
     (tmp_path / "b").write_bytes(b"")

@@ -26,7 +26,7 @@ from musyq_cube.store import zarr as store
 from musyq_cube.store.bands import ramp, renders
 from musyq_cube.store.item import build_item, item_href, provenance_assets, store_href, thumbnail_asset
 from musyq_cube.store.open import open_item
-from musyq_cube.store.publish import add_item, find_item, new_collection, publish, read_item, rebuild
+from musyq_cube.store.publish import add_item, announce, find_item, new_collection, publish, read_item, rebuild
 from musyq_cube.store.pyramid import pyramid
 from musyq_cube.store.quicklook import thumbnail, write_thumbnail
 from musyq_cube.store.validate import validate
@@ -130,6 +130,26 @@ def test_links_are_rebuilt_from_the_items_that_exist(tmp_path: Path) -> None:
     (tmp_path / "catalog.json").unlink()
     assert rebuild(str(tmp_path), "products") == 1
     assert ((tmp_path / "products/collection.json").read_text(), (tmp_path / "catalog.json").read_text()) == before
+
+
+def test_an_interrupted_publication_is_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    item = make(tmp_path, "a")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("musyq_cube.store.publish.write_parts", full)
+    with pytest.raises(
+        StoreError, match=r"a\.json is published but not listed yet .*No space left.*run the order again"
+    ):
+        publish(item, str(tmp_path))
+    monkeypatch.undo()
+    document = json.loads((tmp_path / "products/a/a.json").read_text())
+    (tmp_path / "catalog.json").unlink()
+    for _ in range(2):
+        announce(document, str(tmp_path))
+        assert len(list((tmp_path / "products/items").iterdir())) == 1
+    assert links(tmp_path / "catalog.json", "child") == ["./products/collection.json"]
 
 
 def test_no_item_no_product(tmp_path: Path) -> None:

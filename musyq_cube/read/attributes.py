@@ -1,0 +1,75 @@
+"""What a block of pixels says of itself: CF attributes of its variables and coordinates along time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+
+from musyq_cube.types import QA, QA_MEANINGS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from musyq_cube.read.fuse import Group
+
+Scale: TypeAlias = Literal["reflectance", "dn"]
+ANGLES = ("sza", "vza", "raa")
+HEAT = ("lwir", "lst")
+"""How names of temperature bands begin."""
+DERIVED = ("ndvi", "evi", "emis")
+"""How names of bands begin that are neither reflectance nor temperature."""
+ANGLE_NAMES = {
+    "sza": ("solar zenith angle", "solar_zenith_angle"),
+    "vza": ("view zenith angle", "sensor_zenith_angle"),
+    "raa": ("relative azimuth, folded, 0 = hot spot", None),
+}
+
+
+def qa_attrs() -> dict[str, Any]:
+    """Return the CF attributes of a QA variable."""
+    return {
+        "long_name": "common quality bits",
+        "flag_masks": np.array([bit.value for bit in QA], np.uint16),
+        "flag_meanings": " ".join(bit.name.lower() for bit in QA if bit.name),
+        "comment": "; ".join(f"{name.lower()}: {text}" for name, text in QA_MEANINGS.items()),
+        "grid_mapping": "spatial_ref",
+    }
+
+
+def time_coords(groups: Sequence[Group]) -> dict[str, Any]:
+    """Return the coordinates along time: when, which sensor, which scenes."""
+    times = np.array([group[0].time.replace(tzinfo=None) for group in groups], "datetime64[ns]")
+    return {
+        "time": ("time", times, {"standard_name": "time", "long_name": "acquisition time (UTC)"}),
+        "sensor": ("time", np.array([group[0].sensor for group in groups], str)),
+        "scene": ("time", np.array(["+".join(scene.id for scene in group) for group in groups], str)),
+    }
+
+
+def band_attrs(band: str, groups: Sequence[Group], scale: Scale) -> dict[str, Any]:
+    """Return the CF attributes of a band of these groups."""
+    attrs = {"long_name": band, "units": "1", "grid_mapping": "spatial_ref"}
+    if scale == "dn":
+        return attrs | {"long_name": f"{band}, stored numbers"}
+    if band.startswith(HEAT):
+        word = "brightness temperature" if band.startswith("lwir") else "land surface temperature"
+        return attrs | {"units": "K", "long_name": f"{band} {word}"}
+    if band.startswith(DERIVED):
+        return attrs
+    names = {
+        "toa": ("top-of-atmosphere reflectance", "toa_bidirectional_reflectance"),
+        "sr": ("surface reflectance", "surface_bidirectional_reflectance"),
+        "nbar": ("nadir BRDF-adjusted surface reflectance", "surface_bidirectional_reflectance"),
+    }
+    quantities = {scene.quantity for group in groups for scene in group if band in scene.sources}
+    if len(quantities) == 1 and (name := names.get(quantities.pop())):
+        return attrs | {"long_name": f"{band} {name[0]}", "standard_name": name[1]}
+    return attrs
+
+
+def angle_attrs(name: str) -> dict[str, Any]:
+    """Return the CF attributes of sza, vza or raa."""
+    text, standard = ANGLE_NAMES[name]
+    attrs = {"long_name": text, "units": "degree", "grid_mapping": "spatial_ref"}
+    return attrs | ({"standard_name": standard} if standard else {})
