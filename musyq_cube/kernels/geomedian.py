@@ -23,20 +23,23 @@ Exact sums do not depend on the order of the observations: the result is the sam
 
 @helper
 def _load(x, p0, group, n):  # type: ignore[no-untyped-def]
-    """Copy up to GROUP pixels of ``(band, time, pixel)`` to ``(time, band, GROUP)``; count whole observations."""
+    """Copy up to GROUP pixels of ``(band, time, pixel)`` to ``(time, band, GROUP)``, whole observations first."""
     bands, times, pixels = x.shape
     width = min(GROUP, pixels - p0)
     n[:] = 0
-    group[:, :, width:] = np.nan
     for t in range(times):
-        for b in range(bands):
-            for k in range(width):
-                group[t, b, k] = x[b, t, p0 + k]
         for k in range(width):
             total = np.float32(0)
             for b in range(bands):
-                total += abs(group[t, b, k])
-            n[k] += 1 if total < np.inf else 0
+                total += abs(x[b, t, p0 + k])
+            if total < np.inf:
+                for b in range(bands):
+                    group[n[k], b, k] = x[b, t, p0 + k]
+                n[k] += 1
+    most = n.max()
+    for k in range(GROUP):
+        group[n[k] : most, :, k] = np.nan
+    return most
 
 
 @helper
@@ -130,11 +133,11 @@ def _geomedian(x, start, eps, maxiter, value):  # type: ignore[no-untyped-def]
     n = np.empty(GROUP, np.int64)
     for p0 in range(0, pixels, GROUP):
         width = min(GROUP, pixels - p0)
-        _load(x, p0, group, n)
+        most = _load(x, p0, group, n)
         for b in range(bands):
             for k in range(width):
                 y[b, k] = start[b, p0 + k] if n[k] > 0 else 0.0
-        _minimise(group, y, n > 1, eps, maxiter)
+        _minimise(group[:most], y, n > 1, eps, maxiter)
         for b in range(bands):
             for k in range(width):
                 value[b, p0 + k] = y[b, k] if n[k] > 0 else np.nan
