@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from musyq_cube.kernels._gufunc import F32, gufunc, helper
 from musyq_cube.kernels.select import quantile
@@ -174,24 +175,82 @@ def geomedian(x: F32, eps: float = 1e-6, maxiter: int = 200) -> F32:
     >>> geomedian(x)[:, 0].tolist()
     [0.0, 1.0]
     """
-    whole = complete(x)
-    return _geomedian(whole, quantile(whole), eps, maxiter)  # type: ignore[no-any-return]
+    whole = np.array(x, np.float32)
+    return packed_geomedian(whole[:, : pack(whole, np.ones(x.shape[1:], np.uint8))], eps, maxiter)
 
 
-def complete(x: F32) -> F32:
+def packed_geomedian(x: F32, eps: float = 1e-6, maxiter: int = 200) -> F32:
+    """Return the :func:`geomedian` of observations that have all their bands or none."""
+    return _geomedian(x, quantile(x), eps, maxiter)  # type: ignore[no-any-return]
+
+
+@gufunc("void(float32[:,:,:], uint8[:,:], boolean, int64[:])", "(b,t,p),(t,p),()->(p)")
+def _prune(x, used, front, n):  # type: ignore[no-untyped-def]
+    bands, times, pixels = x.shape
+    total = np.empty(pixels, np.float32)
+    n[:] = 0
+    for t in range(times):
+        total[:] = 0
+        for b in range(bands):
+            for p in range(pixels):
+                total[p] += abs(x[b, t, p])
+        for p in range(pixels):
+            used[t, p] = np.uint8(1) if used[t, p] and total[p] < np.inf else np.uint8(0)
+        for p in range(pixels):
+            if used[t, p]:
+                if front:
+                    for b in range(bands):
+                        x[b, n[p], p] = x[b, t, p]
+                n[p] += 1
+        if not front:
+            for b in range(bands):
+                for p in range(pixels):
+                    x[b, t, p] = x[b, t, p] if used[t, p] else np.float32(np.nan)
+    if front:
+        most = n.max() if pixels else 0
+        for b in range(bands):
+            for t in range(most):
+                for p in range(pixels):
+                    x[b, t, p] = x[b, t, p] if t < n[p] else np.float32(np.nan)
+
+
+def complete(x: F32, used: npt.NDArray[np.uint8]) -> None:
     """
-    Return `x` with NaN in all bands of the observations that lack one.
+    Set the observations that are not in use, or lack a band, to NaN in all bands, in place.
 
     Parameters
     ----------
     x : float32 (band, time, pixel)
-        Not changed; returned as it is where nothing has to be done.
+        Values, NaN where missing.
+    used : uint8 (time, pixel)
+        1 where an observation may take part; afterwards: where it does.
     """
-    missing = ~np.isfinite(x)
-    some = missing.any(axis=0)
-    if (some == missing.all(axis=0)).all():
-        return x
-    return np.where(some, np.float32(np.nan), x)
+    _prune(x, used, False)
+
+
+def pack(x: F32, used: npt.NDArray[np.uint8]) -> int:
+    """
+    Move the observations in use that have all bands to the front of every pixel, in place.
+
+    Parameters
+    ----------
+    x : float32 (band, time, pixel)
+        Values, NaN where missing.
+    used : uint8 (time, pixel)
+        1 where an observation may take part; afterwards: where it does, in the places from before.
+
+    Returns
+    -------
+    int
+        The most observations of a pixel: ``x[:, :most]`` has them all, in their order, NaN behind the last of a pixel.
+
+    Examples
+    --------
+    >>> x = np.array([[[np.nan], [0.5], [0.7]]], np.float32)
+    >>> pack(x, np.ones((3, 1), np.uint8)), x[0, :2, 0].tolist()
+    (2, [0.5, 0.699999988079071])
+    """
+    return int(_prune(x, used, True).max(initial=0))
 
 
 def distances(x: F32, centre: F32) -> tuple[F32, F32, F32]:
