@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from musyq_cube.period import Period, PeriodLike
     from musyq_cube.scene import Scene
 
-LARGEST_BLOCK = 4
+LARGEST_BLOCK = 2
 """Chunks along the largest block that is chosen by itself: beyond it, fewer tasks gain nothing."""
 ZONE_DEGREES = 6.0
 """Widest region that is made in the one UTM zone of its centre: at its edges the scale is off by less than 0.2 %."""
