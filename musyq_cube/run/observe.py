@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import xarray as xr
 
-from musyq_cube.errors import MusyqError, ReadError
+from musyq_cube.errors import ReadError
 from musyq_cube.mask import mask, unclear
 from musyq_cube.methods import get_method
 from musyq_cube.plan.estimate import fits, observed_bytes
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from musyq_cube.read.fuse import Group
     from musyq_cube.run.report import BlockTask
-    from musyq_cube.scene import Scene
+    from musyq_cube.scene import Scene, SourceGrid
 
 
 T = TypeVar("T", xr.Dataset, xr.DataArray)
@@ -102,7 +102,8 @@ def _quarters(
 ) -> Iterator[tuple[tuple[slice, slice], tuple[Group, ...]]]:
     box = task.geobox[where]
     reaching = _reaching(task, groups, box.pad(task.halo) if task.halo else box)
-    need = observed_bytes(get_method(task.method), box.shape, task.halo, observations=len(reaching), bands=len(task.bands))
+    count, method = len(reaching), get_method(task.method)
+    need = observed_bytes(method, box.shape, task.halo, observations=count, bands=len(task.bands))
     if fits(need, box.shape, task.halo):
         yield where, reaching
         return
@@ -117,18 +118,18 @@ def _halves(line: slice) -> tuple[slice, slice]:
 
 
 def _reaching(task: BlockTask, groups: tuple[Group, ...], box: GeoBox) -> tuple[Group, ...]:
-    kept = (tuple(scene for scene in group if _reaches(scene, task.bands, box)) for group in groups)
+    touched: dict[SourceGrid | None, bool] = {None: True}  # a layer without a known grid is for the reader to judge
+
+    def reaches(scene: Scene) -> bool:
+        layers = [scene.sources[band] for band in task.bands if band in scene.sources]
+        layers += [quality.source for quality in scene.qa] or [source for _, source in scene.bands[:1]]
+        for layer in layers:
+            if layer.grid not in touched:
+                touched[layer.grid] = source_window(layer, box) is not None
+        return not layers or any(touched[layer.grid] for layer in layers)
+
+    kept = (tuple(scene for scene in group if reaches(scene)) for group in groups)
     return tuple(group for group in kept if group)
-
-
-def _reaches(scene: Scene, bands: tuple[str, ...], box: GeoBox) -> bool:
-    """Say whether any layer of a scene has pixels here; a broken one is for the reader to report."""
-    layers = [scene.sources[band] for band in bands if band in scene.sources]
-    layers += [quality.source for quality in scene.qa] or [source for _, source in scene.bands[:1]]
-    try:
-        return not layers or any(source_window(layer, box) is not None for layer in layers)
-    except (MusyqError, OSError, ValueError, RuntimeError):
-        return True
 
 
 def without(groups: tuple[Group, ...], failures: Iterable[Failure]) -> tuple[Group, ...]:
