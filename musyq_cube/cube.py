@@ -218,8 +218,7 @@ def _lazy(
     name = f"read-{variable}-{tokenize(keys, len(groups), place, size, resampling)}"
     zeros = (0,) * (len(lead) + 1)
     graph: dict[Any, Any] = {
-        (name, *zeros, *at): (BlockRead(variable, part, members, resampling),)
-        for at, part, members in tasks
+        (name, *zeros, *at): (BlockRead(variable, part, members, resampling),) for at, part, members in tasks
     }
     chunks = (*((n,) for n in lead), (len(groups),), *(_cut(n, size) for n in box.shape))
     return da.Array(HighLevelGraph.from_collections(name, graph), name, chunks, dtype=dtype)  # type: ignore[no-untyped-call]

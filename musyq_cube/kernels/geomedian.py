@@ -184,34 +184,45 @@ def packed_geomedian(x: F32, eps: float = 1e-6, maxiter: int = 200) -> F32:
     return _geomedian(x, quantile(x), eps, maxiter)  # type: ignore[no-any-return]
 
 
-@gufunc("void(float32[:,:,:], uint8[:,:], boolean, int64[:])", "(b,t,p),(t,p),()->(p)")
-def _prune(x, used, front, n):  # type: ignore[no-untyped-def]
+@helper
+def _check(x, used, t, total):  # type: ignore[no-untyped-def]
+    """Clear `used` at one date where a band is missing."""
+    bands, _, pixels = x.shape
+    total[:] = 0
+    for b in range(bands):
+        for p in range(pixels):
+            total[p] += abs(x[b, t, p])
+    for p in range(pixels):
+        used[t, p] = np.uint8(1) if used[t, p] and total[p] < np.inf else np.uint8(0)
+
+
+@gufunc("void(float32[:,:,:], uint8[:,:], float32[:])", "(b,t,p),(t,p)->(p)")
+def _complete(x, used, total):  # type: ignore[no-untyped-def]
     bands, times, pixels = x.shape
-    total = np.empty(pixels, np.float32)
-    n[:] = 0
     for t in range(times):
-        total[:] = 0
+        _check(x, used, t, total)
         for b in range(bands):
             for p in range(pixels):
-                total[p] += abs(x[b, t, p])
-        for p in range(pixels):
-            used[t, p] = np.uint8(1) if used[t, p] and total[p] < np.inf else np.uint8(0)
+                x[b, t, p] = x[b, t, p] if used[t, p] else np.float32(np.nan)
+
+
+@gufunc("void(float32[:,:,:], uint8[:,:], float32[:], int64[:])", "(b,t,p),(t,p)->(p),(p)")
+def _pack(x, used, total, n):  # type: ignore[no-untyped-def]
+    bands, times, pixels = x.shape
+    n[:] = 0
+    most = 0
+    for t in range(times):
+        _check(x, used, t, total)
         for p in range(pixels):
             if used[t, p]:
-                if front:
-                    for b in range(bands):
-                        x[b, n[p], p] = x[b, t, p]
+                for b in range(bands):
+                    x[b, n[p], p] = x[b, t, p]
                 n[p] += 1
-        if not front:
-            for b in range(bands):
-                for p in range(pixels):
-                    x[b, t, p] = x[b, t, p] if used[t, p] else np.float32(np.nan)
-    if front:
-        most = n.max() if pixels else 0
-        for b in range(bands):
-            for t in range(most):
-                for p in range(pixels):
-                    x[b, t, p] = x[b, t, p] if t < n[p] else np.float32(np.nan)
+                most = max(most, n[p])
+    for b in range(bands):
+        for t in range(most):
+            for p in range(pixels):
+                x[b, t, p] = x[b, t, p] if t < n[p] else np.float32(np.nan)
 
 
 def complete(x: F32, used: npt.NDArray[np.uint8]) -> None:
@@ -225,7 +236,7 @@ def complete(x: F32, used: npt.NDArray[np.uint8]) -> None:
     used : uint8 (time, pixel)
         1 where an observation may take part; afterwards: where it does.
     """
-    _prune(x, used, False)
+    _complete(x, used)
 
 
 def pack(x: F32, used: npt.NDArray[np.uint8]) -> int:
@@ -250,7 +261,7 @@ def pack(x: F32, used: npt.NDArray[np.uint8]) -> int:
     >>> pack(x, np.ones((3, 1), np.uint8)), x[0, :2, 0].tolist()
     (2, [0.5, 0.699999988079071])
     """
-    return int(_prune(x, used, True).max(initial=0))
+    return int(_pack(x, used)[1].max(initial=0))
 
 
 def distances(x: F32, centre: F32) -> tuple[F32, F32, F32]:

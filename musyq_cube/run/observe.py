@@ -102,9 +102,10 @@ def _quarters(
 ) -> Iterator[tuple[tuple[slice, slice], tuple[Group, ...]]]:
     box = task.geobox[where]
     reaching = _reaching(task, groups, box.pad(task.halo) if task.halo else box)
+    shape = (box.shape[0], box.shape[1])
     count, method = len(reaching), get_method(task.method)
-    need = observed_bytes(method, box.shape, task.halo, observations=count, bands=len(task.bands))
-    if fits(need, box.shape, task.halo):
+    need = observed_bytes(method, shape, task.halo, observations=count, bands=len(task.bands))
+    if fits(need, shape, task.halo):
         yield where, reaching
         return
     for rows in _halves(where[0]):
