@@ -29,7 +29,6 @@ from musyq_cube.read.block import (
     time_coords,
 )
 from musyq_cube.sensor import sensor
-from musyq_cube.types import QA
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,6 +53,11 @@ Catalogues round footprints; a scene too many costs a header, a scene too few wo
 
 METRES_PER_DEGREE = 111_320.0
 
+BLOCKS = (1024, 512, 256)
+"""Sizes of chunks that are chosen from: large ones decode fewer source tiles twice, small ones need less memory."""
+CHUNK_BYTES = 64 * 2**20
+"""Bytes of a band in a chunk, all dates."""
+
 
 def cube(
     scenes: Sequence[Scene],
@@ -62,7 +66,7 @@ def cube(
     bands: Sequence[str] | None = None,
     *,
     geobox: GeoBox | None = None,
-    block: int = 1024,
+    block: int | None = None,
     resampling: Method = "auto",
     by: GroupBy = "solar_day",
     angles: bool = True,
@@ -86,7 +90,8 @@ def cube(
     geobox
         Exact output pixels, instead of grid and region.
     block
-        Pixels along the sides of a chunk. Chunks hold all dates.
+        Pixels along the sides of a chunk. Chunks hold all dates. Default: 1024, 512 or 256, so that a chunk of a band
+        has at most 64 MiB (where 256 is small enough).
     resampling
         ``"auto"``, ``"nearest"``, ``"bilinear"``, ``"cubic"`` or ``"average"``; QA is always nearest.
     by
@@ -131,9 +136,12 @@ def cube(
     if engine == "stackstac":
         from musyq_cube._stackstac import load
 
-        out = load(scenes, box, names, block=block, resampling=resampling, by=by)
+        size = block or _block_size(len(scenes))
+        out = load(scenes, box, names, block=size, resampling=resampling, by=by)
     elif engine == "native":
-        out = _native(group_scenes(scenes, by), box, names, block=block, resampling=resampling, angles=angles)
+        groups = group_scenes(scenes, by)
+        size = block or _block_size(len(groups))
+        out = _native(groups, box, names, block=size, resampling=resampling, angles=angles)
     else:
         raise ReadError(f'engine={engine!r}: choose "native" or "stackstac"')
     attrs = {
@@ -153,25 +161,11 @@ class BlockRead:
     """A band, ``qa`` or ``angles``."""
     geobox: GeoBox
     groups: tuple[Group, ...]
-    """Scenes that reach this block, by time step."""
-    steps: tuple[int, ...]
-    """The time steps that they are."""
-    times: int
-    """All time steps of the cube."""
+    """Scenes that reach this block, by time step; none where it is empty."""
     resampling: Method
 
     def __call__(self) -> np.ndarray[Any, Any]:
         """Read: (time, y, x), or (3, time, y, x) for the angles."""
-        found = self._read() if self.groups else None
-        if found is not None and len(self.steps) == self.times:
-            return found
-        lead, fill, dtype = _KINDS.get(self.variable, _BAND)
-        out = np.full((*lead, self.times, *self.geobox.shape), fill, dtype)
-        if found is not None:
-            out[..., list(self.steps), :, :] = found
-        return out
-
-    def _read(self) -> np.ndarray[Any, Any]:
         if self.variable == "qa":
             return read_qa(self.groups, self.geobox)
         if self.variable == "angles":
@@ -179,10 +173,10 @@ class BlockRead:
         return read_band(self.groups, self.variable, self.geobox, resampling=self.resampling)
 
 
-_BAND: tuple[tuple[int, ...], Any, type[np.generic]] = ((), np.nan, np.float32)
-_KINDS: dict[str, tuple[tuple[int, ...], Any, type[np.generic]]] = {
-    "qa": ((), int(QA.FILL), np.uint16),
-    "angles": ((len(ANGLES),), np.nan, np.float32),
+_BAND: tuple[tuple[int, ...], type[np.generic]] = ((), np.float32)
+_KINDS: dict[str, tuple[tuple[int, ...], type[np.generic]]] = {
+    "qa": ((), np.uint16),
+    "angles": ((len(ANGLES),), np.float32),
 }
 
 
@@ -201,11 +195,11 @@ def _native(
     return xr.Dataset(data, coords | time_coords(groups))
 
 
-Task: TypeAlias = "tuple[tuple[int, int], GeoBox, tuple[int, ...], tuple[Group, ...]]"
+Task: TypeAlias = "tuple[tuple[int, int], GeoBox, tuple[Group, ...]]"
 
 
 def _tasks(groups: tuple[Group, ...], box: GeoBox, size: int) -> list[Task]:
-    """Place, geobox, time steps and scenes of every block; only the scenes that may reach it."""
+    """Place, geobox and scenes by time step of every block; only the scenes that may reach it."""
     owners = [(t, scene) for t, group in enumerate(groups) for scene in group]
     tree = shapely.STRtree(_outlines([scene for _, scene in owners], box))
     out: list[Task] = []
@@ -214,24 +208,28 @@ def _tasks(groups: tuple[Group, ...], box: GeoBox, size: int) -> list[Task]:
         by_step: dict[int, list[Scene]] = {}
         for hit in hits.tolist():
             by_step.setdefault(owners[hit][0], []).append(owners[hit][1])
-        out.append(((part.row, part.col), part.geobox, tuple(by_step), tuple(map(tuple, by_step.values()))))
+        members = tuple(tuple(by_step.get(t, ())) for t in range(len(groups)))
+        out.append(((part.row, part.col), part.geobox, members))
     return out
 
 
 def _lazy(
     variable: str, tasks: list[Task], *, groups: tuple[Group, ...], box: GeoBox, size: int, resampling: Method
 ) -> da.Array:
-    lead, _, dtype = _KINDS.get(variable, _BAND)
+    lead, dtype = _KINDS.get(variable, _BAND)
     keys = " ".join(scene.key for group in groups for scene in group)
     place = (_code(box), tuple(box.affine), tuple(box.shape))
     name = f"read-{variable}-{tokenize(keys, len(groups), place, size, resampling)}"
     zeros = (0,) * (len(lead) + 1)
     graph: dict[Any, Any] = {
-        (name, *zeros, *at): (BlockRead(variable, part, members, steps, len(groups), resampling),)
-        for at, part, steps, members in tasks
+        (name, *zeros, *at): (BlockRead(variable, part, members, resampling),) for at, part, members in tasks
     }
     chunks = (*((n,) for n in lead), (len(groups),), *(_cut(n, size) for n in box.shape))
     return da.Array(HighLevelGraph.from_collections(name, graph), name, chunks, dtype=dtype)  # type: ignore[no-untyped-call]
+
+
+def _block_size(times: int) -> int:
+    return next((size for size in BLOCKS if 4 * times * size**2 <= CHUNK_BYTES), BLOCKS[-1])
 
 
 def _code(box: GeoBox) -> str:

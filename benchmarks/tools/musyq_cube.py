@@ -7,7 +7,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 import musyq_cube as mc
-from benchmarks.job import BLOCK, OFFSET, SCALE, Counter, Job, Result, main
+from benchmarks.job import OFFSET, SCALE, Counter, Job, Result, main
 from musyq_cube.catalog import adapt
 
 
@@ -15,7 +15,7 @@ def work(job: Job) -> Result:
     """Compose lazily, compute once."""
     scenes = [adapt(item) for item in job.items]
     box = GeoBox(job.shape, Affine(*job.transform), job.crs)
-    cube = mc.cube(scenes, bands=job.bands, geobox=box, block=BLOCK, resampling="bilinear", by="scene", angles=False)
+    cube = mc.cube(scenes, bands=job.bands, geobox=box, resampling="bilinear", by="scene", angles=False)
     if job.masked:
         cube = mc.mask(cube)
     composite = mc.composite(cube, method=job.task)[job.bands]

@@ -13,7 +13,7 @@ from musyq_cube.composite.observations import EVIDENCE
 from musyq_cube.composite.scores import bap_score
 from musyq_cube.errors import CompositeError
 from musyq_cube.kernels._gufunc import F32, over_pixels
-from musyq_cube.kernels.geomedian import complete, distances, geomedian
+from musyq_cube.kernels.geomedian import complete, distances, pack, packed_geomedian
 from musyq_cube.kernels.reduce import summarize
 from musyq_cube.kernels.select import quantile
 from musyq_cube.types import NEAR_INFRARED, QA
@@ -82,9 +82,9 @@ def reduce_joint(
     def strip(*parts: Array) -> list[Array]:
         x = np.stack(parts[: len(names)])
         flags = parts[len(names)]
-        x[:, ~observations.used(flags)] = np.nan
         more = dict(zip(extras, parts[len(names) + 1 :], strict=True))
-        chosen = function(_Strip(complete(x), flags, more, names, optical, observations), **options)
+        used = observations.used(flags).view(np.uint8)
+        chosen = function(_Strip(x, used, flags, more, names, optical, observations), **options)
         return chosen if len(chosen) > 6 else [*chosen, np.empty((0, x.shape[-1]), np.float32)]
 
     outputs = [values, errors, *evidence.values(), mads]
@@ -98,9 +98,10 @@ def reduce_joint(
 
 @dataclass(frozen=True)
 class _Strip:
-    """Pixels of one strip: x (band, time, pixel) complete or NaN, qa and extras (time, pixel)."""
+    """Pixels of one strip, its own: x (band, time, pixel); used (by QA), qa and extras (time, pixel)."""
 
     x: F32
+    used: npt.NDArray[np.uint8]
     qa: Array
     extras: Mapping[str, Array]
     names: list[str]
@@ -111,21 +112,23 @@ class _Strip:
         return self.x[self.names.index(name)]  # type: ignore[no-any-return]
 
     def evidence(self) -> tuple[Array, ...]:
-        used = np.isfinite(self.x[0]).view(np.uint8)
-        return summarize(used, self.qa, self.observations.bits, self.observations.days)
+        return summarize(self.used, self.qa, self.observations.bits, self.observations.days)
 
 
 def _geomedian(strip: _Strip, *, mads: bool = False, eps: float = 1e-6, maxiter: int = 200) -> list[Array]:
-    x, optical = strip.x, strip.optical
-    value = np.empty((x.shape[0], x.shape[2]), np.float32)
-    value[optical] = geomedian(x[optical], eps, maxiter)
-    if not optical.all():
+    x, optical = strip.x[:, : pack(strip.x, strip.used)], strip.optical
+    if optical.all():
+        value = packed_geomedian(x, eps, maxiter)
+    else:
+        value = np.empty((x.shape[0], x.shape[2]), np.float32)
+        value[optical] = packed_geomedian(x[optical], eps, maxiter)
         value[~optical] = quantile(x[~optical])
     out = [value, standard_error(x, value, MEDIAN_FACTOR), *strip.evidence()]
     return [*out, np.stack(distances(x[optical], value[optical]))] if mads else out
 
 
 def _medoid(strip: _Strip) -> list[Array]:
+    complete(strip.x, strip.used)
     score = np.zeros(strip.qa.shape, np.float32)
     for band in strip.x[strip.optical]:
         difference = band - quantile(band)
@@ -148,8 +151,8 @@ def _max_ndvi(strip: _Strip, *, max_vza: float = 35.0) -> list[Array]:
 
 def _select(strip: _Strip, score: F32) -> list[Array]:
     """Take the observation of greatest score, the earliest of equals, with everything that belongs to it."""
-    x, observations = strip.x, strip.observations
-    used = np.isfinite(x[0])
+    complete(strip.x, strip.used)
+    x, observations, used = strip.x, strip.observations, strip.used.view(bool)
     if not len(used):
         nothing = np.full((x.shape[0], x.shape[2]), np.nan, np.float32)
         return [nothing, nothing, *strip.evidence()]

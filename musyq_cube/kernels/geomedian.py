@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from musyq_cube.kernels._gufunc import F32, gufunc, helper
 from musyq_cube.kernels.select import quantile
@@ -23,20 +24,23 @@ Exact sums do not depend on the order of the observations: the result is the sam
 
 @helper
 def _load(x, p0, group, n):  # type: ignore[no-untyped-def]
-    """Copy up to GROUP pixels of ``(band, time, pixel)`` to ``(time, band, GROUP)``; count whole observations."""
+    """Copy up to GROUP pixels of ``(band, time, pixel)`` to ``(time, band, GROUP)``, whole observations first."""
     bands, times, pixels = x.shape
     width = min(GROUP, pixels - p0)
     n[:] = 0
-    group[:, :, width:] = np.nan
     for t in range(times):
-        for b in range(bands):
-            for k in range(width):
-                group[t, b, k] = x[b, t, p0 + k]
         for k in range(width):
             total = np.float32(0)
             for b in range(bands):
-                total += abs(group[t, b, k])
-            n[k] += 1 if total < np.inf else 0
+                total += abs(x[b, t, p0 + k])
+            if total < np.inf:
+                for b in range(bands):
+                    group[n[k], b, k] = x[b, t, p0 + k]
+                n[k] += 1
+    most = n.max()
+    for k in range(GROUP):
+        group[n[k] : most, :, k] = np.nan
+    return most
 
 
 @helper
@@ -130,11 +134,11 @@ def _geomedian(x, start, eps, maxiter, value):  # type: ignore[no-untyped-def]
     n = np.empty(GROUP, np.int64)
     for p0 in range(0, pixels, GROUP):
         width = min(GROUP, pixels - p0)
-        _load(x, p0, group, n)
+        most = _load(x, p0, group, n)
         for b in range(bands):
             for k in range(width):
                 y[b, k] = start[b, p0 + k] if n[k] > 0 else 0.0
-        _minimise(group, y, n > 1, eps, maxiter)
+        _minimise(group[:most], y, n > 1, eps, maxiter)
         for b in range(bands):
             for k in range(width):
                 value[b, p0 + k] = y[b, k] if n[k] > 0 else np.nan
@@ -171,24 +175,93 @@ def geomedian(x: F32, eps: float = 1e-6, maxiter: int = 200) -> F32:
     >>> geomedian(x)[:, 0].tolist()
     [0.0, 1.0]
     """
-    whole = complete(x)
-    return _geomedian(whole, quantile(whole), eps, maxiter)  # type: ignore[no-any-return]
+    whole = np.array(x, np.float32)
+    return packed_geomedian(whole[:, : pack(whole, np.ones(x.shape[1:], np.uint8))], eps, maxiter)
 
 
-def complete(x: F32) -> F32:
+def packed_geomedian(x: F32, eps: float = 1e-6, maxiter: int = 200) -> F32:
+    """Return the :func:`geomedian` of observations that have all their bands or none."""
+    return _geomedian(x, quantile(x), eps, maxiter)  # type: ignore[no-any-return]
+
+
+@helper
+def _check(x, used, t, total):  # type: ignore[no-untyped-def]
+    """Clear `used` at one date where a band is missing."""
+    bands, _, pixels = x.shape
+    total[:] = 0
+    for b in range(bands):
+        for p in range(pixels):
+            total[p] += abs(x[b, t, p])
+    for p in range(pixels):
+        used[t, p] = np.uint8(1) if used[t, p] and total[p] < np.inf else np.uint8(0)
+
+
+@gufunc("void(float32[:,:,:], uint8[:,:], float32[:])", "(b,t,p),(t,p)->(p)")
+def _complete(x, used, total):  # type: ignore[no-untyped-def]
+    bands, times, pixels = x.shape
+    for t in range(times):
+        _check(x, used, t, total)
+        for b in range(bands):
+            for p in range(pixels):
+                x[b, t, p] = x[b, t, p] if used[t, p] else np.float32(np.nan)
+
+
+@gufunc("void(float32[:,:,:], uint8[:,:], float32[:], int64[:])", "(b,t,p),(t,p)->(p),(p)")
+def _pack(x, used, total, n):  # type: ignore[no-untyped-def]
+    bands, times, pixels = x.shape
+    n[:] = 0
+    most = 0
+    for t in range(times):
+        _check(x, used, t, total)
+        for p in range(pixels):
+            if used[t, p]:
+                for b in range(bands):
+                    x[b, n[p], p] = x[b, t, p]
+                n[p] += 1
+                most = max(most, n[p])
+    for b in range(bands):
+        for t in range(most):
+            for p in range(pixels):
+                x[b, t, p] = x[b, t, p] if t < n[p] else np.float32(np.nan)
+
+
+def complete(x: F32, used: npt.NDArray[np.uint8]) -> None:
     """
-    Return `x` with NaN in all bands of the observations that lack one.
+    Set the observations that are not in use, or lack a band, to NaN in all bands, in place.
 
     Parameters
     ----------
     x : float32 (band, time, pixel)
-        Not changed; returned as it is where nothing has to be done.
+        Values, NaN where missing.
+    used : uint8 (time, pixel)
+        1 where an observation may take part; afterwards: where it does.
     """
-    missing = ~np.isfinite(x)
-    some = missing.any(axis=0)
-    if (some == missing.all(axis=0)).all():
-        return x
-    return np.where(some, np.float32(np.nan), x)
+    _complete(x, used)
+
+
+def pack(x: F32, used: npt.NDArray[np.uint8]) -> int:
+    """
+    Move the observations in use that have all bands to the front of every pixel, in place.
+
+    Parameters
+    ----------
+    x : float32 (band, time, pixel)
+        Values, NaN where missing.
+    used : uint8 (time, pixel)
+        1 where an observation may take part; afterwards: where it does, in the places from before.
+
+    Returns
+    -------
+    int
+        The most observations of a pixel: ``x[:, :most]`` has them all, in their order, NaN behind the last of a pixel.
+
+    Examples
+    --------
+    >>> x = np.array([[[np.nan], [0.5], [0.7]]], np.float32)
+    >>> pack(x, np.ones((3, 1), np.uint8)), x[0, :2, 0].tolist()
+    (2, [0.5, 0.699999988079071])
+    """
+    return int(_pack(x, used)[1].max(initial=0))
 
 
 def distances(x: F32, centre: F32) -> tuple[F32, F32, F32]:

@@ -47,6 +47,10 @@ ANGLE_BYTES = 12
 """Bytes per pixel and observation of sza, vza and raa."""
 READ_BYTES = 96 * 2**20
 """Bytes of windows being decoded and resampled, whatever the size of the block."""
+PART_BYTES = 160 * 2**20
+"""Bytes of observations at a time: a block that has more is read, masked and composited part by part."""
+SMALLEST_PART = 128
+"""Pixels along a part (and twice the halo) that is not divided further."""
 
 
 @dataclass(frozen=True)
@@ -132,14 +136,27 @@ def memory_of(method: Method, shape: tuple[int, int], halo: int, *, observations
     layers
         Written, of all the products together.
     """
+    whole = observed_bytes(method, shape, halo, observations=observations, bands=bands)
+    side = SMALLEST_PART + 2 * halo
+    least = observed_bytes(method, (side, side), halo, observations=observations, bands=bands)
+    pixels = shape[0] * shape[1]
+    results = method.memory(pixels, bands)
+    return int(min(whole, max(PART_BYTES, least)) + results + pixels * layers * PRODUCT_BYTES + READ_BYTES)
+
+
+def observed_bytes(method: Method, shape: tuple[int, int], halo: int, *, observations: int, bands: int) -> int:
+    """Return the bytes of the observations of a part of a block, and of what is made of them on the way."""
     rows, cols = shape
     pixels, padded = rows * cols, (rows + 2 * halo) * (cols + 2 * halo)
     held = bands if method.joint else 1
     quality = padded * (QA_BYTES + (ANGLE_BYTES if method.angles else 0)) * observations
     quality += pixels * observations * (1 + (2 if method.reach else 0))
-    stack = pixels * observations * (4 * held + MASK_BYTES)
-    results = method.memory(pixels, bands)
-    return int(quality + stack + results + pixels * layers * PRODUCT_BYTES + READ_BYTES)
+    return quality + pixels * observations * (4 * held + MASK_BYTES)
+
+
+def fits(observed: int, shape: tuple[int, int], halo: int) -> bool:
+    """Say whether a part needs no further division: little enough, or so small that its halo would outweigh it."""
+    return observed <= PART_BYTES or max(shape) <= SMALLEST_PART + 2 * halo
 
 
 def largest_block(plan: Plan, size: int) -> tuple[int, int]:

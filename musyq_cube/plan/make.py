@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from musyq_cube.period import PeriodLike
     from musyq_cube.scene import Scene
 
-LARGEST_BLOCK = 4
+LARGEST_BLOCK = 2
 """Chunks along the largest block that is chosen by itself: beyond it, fewer tasks gain nothing."""
 NEAR_TIME = dt.timedelta(days=731)
 NEAR_DEGREES = 10.0

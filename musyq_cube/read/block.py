@@ -330,8 +330,8 @@ def _threads(groups: Sequence[Group]) -> int:
     if (threads := config.get("read.threads")) is not None:
         return int(threads)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    remote = any(is_remote(source.href) for group in groups[:1] for scene in group for _, source in scene.bands[:1])
-    return min(16, 4 * cores) if remote else cores
+    first = next((source.href for group in groups for scene in group for _, source in scene.bands[:1]), "")
+    return min(16, 4 * cores) if is_remote(first) else cores
 
 
 _POOL_LOCK = threading.Lock()

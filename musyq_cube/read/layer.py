@@ -94,7 +94,7 @@ class LayerPool:
     read again soon (next block, other overview) is not opened again. A local file that was replaced is.
     """
 
-    def __init__(self, capacity: int = 128) -> None:
+    def __init__(self, capacity: int = 512) -> None:
         self._capacity = capacity
         self._idle: OrderedDict[_Key, list[Layer]] = OrderedDict()
         self._count = 0

@@ -34,7 +34,15 @@ WINDOW_LIMIT = 1 << 25
 ROUNDING = 1.01
 """Overview sizes are rounded, so their true decimation is a little off the nominal one."""
 
-_cached_mapping = lru_cache(maxsize=16)(mapping)
+_cached_mapping = lru_cache(maxsize=64)(mapping)
+
+
+@lru_cache(maxsize=4096)
+def _window(
+    grid: SourceGrid, geobox: GeoBox, level: tuple[int, int] | None = None, margin: int = 2
+) -> tuple[slice, slice] | None:
+    """Return rows and columns of a source that a geobox needs: the layers of one scene all ask for the same."""
+    return _cached_mapping(grid, geobox, level).window(margin)
 
 
 def read_values(
@@ -73,7 +81,7 @@ def read_into(
 ) -> bool:
     """Like `read_values`, into an existing C-contiguous array; False where the layer does not touch the geobox."""
     grid = source.grid or source_grid(source)
-    if _cached_mapping(grid, geobox).window() is None:
+    if _window(grid, geobox) is None:
         out[...] = np.nan
         return False
     method = choose_method(source, geobox, resampling)
@@ -97,7 +105,7 @@ def read_bits(quality: Quality, geobox: GeoBox) -> Array:
     """
     out: Array = np.empty(geobox.shape, np.uint16)
     source = quality.source
-    if _cached_mapping(source.grid or source_grid(source), geobox).window() is None:
+    if _window(source.grid or source_grid(source), geobox) is None:
         out[...] = QA.FILL
     else:
         _resample(out, source, geobox, "copy", lambda layer: _to_bits(quality, layer))
@@ -106,7 +114,7 @@ def read_bits(quality: Quality, geobox: GeoBox) -> Array:
 
 def source_window(source: Source, geobox: GeoBox) -> tuple[slice, slice] | None:
     """Return the full-resolution rows and columns of a source that a geobox needs, None where it needs none."""
-    return _cached_mapping(source.grid or source_grid(source), geobox).window()
+    return _window(source.grid or source_grid(source), geobox)
 
 
 def source_grid(source: Source) -> SourceGrid:
@@ -164,7 +172,7 @@ def _resample(
     grid = source_grid(source)
     level, shape = _attempt(source, lambda layer: _level(layer, method, _ratio(grid, geobox)))
     places = _cached_mapping(grid, geobox, shape)
-    window = places.window(_margin(method, places))
+    window = _window(grid, geobox, shape, _margin(method, places))
     if window is None:
         out[...] = QA.FILL if method == "copy" else np.nan
         return

@@ -6,8 +6,10 @@ import resource
 import sys
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import xarray as xr
 from odc.geo.xr import xr_coords
 
@@ -16,12 +18,14 @@ from musyq_cube.errors import StoreError
 from musyq_cube.methods import get_method
 from musyq_cube.products import get_recipe
 from musyq_cube.run.ledger import Ledger
-from musyq_cube.run.observe import Observer, UnreadableError, without
+from musyq_cube.run.observe import Observer, UnreadableError, parts, without
 from musyq_cube.run.report import BlockError, BlockReport, BlockTask
 from musyq_cube.store.zarr import write_block
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import numpy.typing as npt
 
     from musyq_cube.read.fuse import Group
 
@@ -131,6 +135,17 @@ def _is_hopeless(error: BlockError) -> bool:
 
 
 def _composite(task: BlockTask, groups: tuple[Group, ...], clock: _Clock) -> xr.Dataset:
+    """Reduce a block part by part: only the observations of one part are in memory."""
+    out: dict[str, Any] = {}
+    for where, reaching in parts(task, groups):
+        made = _part(replace(task, geobox=task.geobox[where]), reaching, clock)
+        for name, values in made.items():
+            out.setdefault(name, np.empty(task.geobox.shape, values.dtype))[where] = values
+    coords = {name: coord.variable for name, coord in xr_coords(task.geobox, always_yx=True).items()}
+    return xr.Dataset({name: (("y", "x"), values) for name, values in out.items()}, coords)
+
+
+def _part(task: BlockTask, groups: tuple[Group, ...], clock: _Clock) -> dict[str, npt.NDArray[Any]]:
     """Reduce all bands together, or band by band where the method allows it, so that only one is in memory."""
     options: dict[str, Any] = dict(task.options)
     with clock.step("read qa"):
@@ -139,7 +154,8 @@ def _composite(task: BlockTask, groups: tuple[Group, ...], clock: _Clock) -> xr.
         with clock.step("read"):
             cube = observer.bands(task.bands)
         with clock.step("composite"):
-            return reduce(cube, task.method, period=task.period, sensors=task.sensors, **options)
+            made = reduce(cube, task.method, period=task.period, sensors=task.sensors, **options)
+        return {str(name): values.values for name, values in made.items()}
     observations = Observations.of(observer.qa, task.period, task.sensors)
     extras = {str(name): layer.values for name, layer in observer.qa.items()}
     out: dict[str, Any] = {}
@@ -150,6 +166,4 @@ def _composite(task: BlockTask, groups: tuple[Group, ...], clock: _Clock) -> xr.
             value, spread = reduce_band(values, task.method, observations, extras=extras, **options)
         out[band], out[f"{band}_unc"] = value, spread
     with clock.step("composite"):
-        out |= reduce_qa(extras["qa"], observations)
-    coords = {name: coord.variable for name, coord in xr_coords(task.geobox, always_yx=True).items()}
-    return xr.Dataset({name: (("y", "x"), values) for name, values in out.items()}, coords)
+        return out | reduce_qa(extras["qa"], observations)

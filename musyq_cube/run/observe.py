@@ -10,15 +10,19 @@ import xarray as xr
 from musyq_cube.errors import ReadError
 from musyq_cube.mask import mask, unclear
 from musyq_cube.methods import get_method
+from musyq_cube.plan.estimate import fits, observed_bytes
 from musyq_cube.read.block import Failure, read_band, read_block
+from musyq_cube.read.warp import source_window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     import numpy.typing as npt
+    from odc.geo.geobox import GeoBox
 
     from musyq_cube.read.fuse import Group
     from musyq_cube.run.report import BlockTask
+    from musyq_cube.scene import Scene, SourceGrid
 
 
 T = TypeVar("T", xr.Dataset, xr.DataArray)
@@ -79,6 +83,54 @@ class Observer:
         if failures:
             raise UnreadableError(failures)
         return ds
+
+
+def parts(task: BlockTask, groups: tuple[Group, ...]) -> Iterator[tuple[tuple[slice, slice], tuple[Group, ...]]]:
+    """
+    Divide a block so that the observations of a part fit into :data:`musyq_cube.plan.estimate.PART_BYTES`.
+
+    Yields
+    ------
+    where, groups
+        Rows and columns of the block, and the groups without the scenes that do not reach them.
+    """
+    yield from _quarters(task, groups, (slice(0, task.geobox.shape[0]), slice(0, task.geobox.shape[1])))
+
+
+def _quarters(
+    task: BlockTask, groups: tuple[Group, ...], where: tuple[slice, slice]
+) -> Iterator[tuple[tuple[slice, slice], tuple[Group, ...]]]:
+    box = task.geobox[where]
+    reaching = _reaching(task, groups, box.pad(task.halo) if task.halo else box)
+    shape = (box.shape[0], box.shape[1])
+    count, method = len(reaching), get_method(task.method)
+    need = observed_bytes(method, shape, task.halo, observations=count, bands=len(task.bands))
+    if fits(need, shape, task.halo):
+        yield where, reaching
+        return
+    for rows in _halves(where[0]):
+        for cols in _halves(where[1]):
+            yield from _quarters(task, reaching, (rows, cols))
+
+
+def _halves(line: slice) -> tuple[slice, slice]:
+    middle = (line.start + line.stop + 1) // 2
+    return slice(line.start, middle), slice(middle, line.stop)
+
+
+def _reaching(task: BlockTask, groups: tuple[Group, ...], box: GeoBox) -> tuple[Group, ...]:
+    touched: dict[SourceGrid | None, bool] = {None: True}  # a layer without a known grid is for the reader to judge
+
+    def reaches(scene: Scene) -> bool:
+        layers = [scene.sources[band] for band in task.bands if band in scene.sources]
+        layers += [quality.source for quality in scene.qa] or [source for _, source in scene.bands[:1]]
+        for layer in layers:
+            if layer.grid not in touched:
+                touched[layer.grid] = source_window(layer, box) is not None
+        return not layers or any(touched[layer.grid] for layer in layers)
+
+    kept = (tuple(scene for scene in group if reaches(scene)) for group in groups)
+    return tuple(group for group in kept if group)
 
 
 def without(groups: tuple[Group, ...], failures: Iterable[Failure]) -> tuple[Group, ...]:

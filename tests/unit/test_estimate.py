@@ -4,14 +4,20 @@ import pytest
 
 from musyq_cube.config import config
 from musyq_cube.methods import METHODS
-from musyq_cube.plan.estimate import memory_limit, memory_of
+from musyq_cube.plan.estimate import PRODUCT_BYTES, memory_limit, memory_of, observed_bytes
 
 
 def test_joint_methods_hold_all_bands_and_the_others_one() -> None:
-    size = {"observations": 50, "bands": 6, "layers": 18}
-    median = memory_of(METHODS["median"], (1024, 1024), 0, **size)
-    geomedian = memory_of(METHODS["geomedian"], (1024, 1024), 0, **size)
+    size = {"observations": 50, "bands": 6}
+    median = observed_bytes(METHODS["median"], (1024, 1024), 0, **size)
+    geomedian = observed_bytes(METHODS["geomedian"], (1024, 1024), 0, **size)
     assert geomedian - median == 1024 * 1024 * 50 * 4 * 5
+
+
+def test_observations_of_a_large_block_are_never_held_at_once() -> None:
+    size = {"observations": 50, "bands": 6, "layers": 18}
+    large, small = (memory_of(METHODS["geomedian"], (side, side), 0, **size) for side in (1024, 512))
+    assert large - small < 1024 * 1024 * (18 * PRODUCT_BYTES + 64)
 
 
 @pytest.mark.parametrize("name", METHODS)
