@@ -36,8 +36,8 @@ TOOLS = {
     "stackstac": ["benchmarks.tools.stackstac"],
     "WarpedVRT": ["benchmarks.tools.warped_vrt"],
 }
-SETTINGS = {"OMP_NUM_THREADS": "1", "MALLOC_TRIM_THRESHOLD_": "0"}
-"""The same for all: BLAS adds no threads of its own, and freed memory is given back, as Dask's own workers do."""
+SETTINGS = {"OMP_NUM_THREADS": "1"}
+"""The same for all: BLAS adds no threads of its own."""
 FASTER, SMALLER = 2.0, 0.5
 """What is asked of us: this many times faster than the best of the peers, with this share of its memory."""
 

@@ -115,7 +115,7 @@ class _Strip:
         return summarize(self.used, self.qa, self.observations.bits, self.observations.days)
 
 
-def _geomedian(strip: _Strip, *, mads: bool = False, eps: float = 1e-6, maxiter: int = 200) -> list[Array]:
+def _geomedian(strip: _Strip, *, mads: bool = False, eps: float = 2.5e-6, maxiter: int = 200) -> list[Array]:
     x, optical = strip.x[:, : pack(strip.x, strip.used)], strip.optical
     if optical.all():
         value = packed_geomedian(x, eps, maxiter)

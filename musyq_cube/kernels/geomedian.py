@@ -144,7 +144,7 @@ def _geomedian(x, start, eps, maxiter, value):  # type: ignore[no-untyped-def]
                 value[b, p0 + k] = y[b, k] if n[k] > 0 else np.nan
 
 
-def geomedian(x: F32, eps: float = 1e-6, maxiter: int = 200) -> F32:
+def geomedian(x: F32, eps: float = 2.5e-6, maxiter: int = 200) -> F32:
     """
     Geometric median over time: the spectrum of least total Euclidean distance to the observed spectra.
 
@@ -179,7 +179,7 @@ def geomedian(x: F32, eps: float = 1e-6, maxiter: int = 200) -> F32:
     return packed_geomedian(whole[:, : pack(whole, np.ones(x.shape[1:], np.uint8))], eps, maxiter)
 
 
-def packed_geomedian(x: F32, eps: float = 1e-6, maxiter: int = 200) -> F32:
+def packed_geomedian(x: F32, eps: float = 2.5e-6, maxiter: int = 200) -> F32:
     """Return the :func:`geomedian` of observations that have all their bands or none."""
     return _geomedian(x, quantile(x), eps, maxiter)  # type: ignore[no-any-return]
 

@@ -47,7 +47,7 @@ ANGLE_BYTES = 12
 """Bytes per pixel and observation of sza, vza and raa."""
 READ_BYTES = 96 * 2**20
 """Bytes of windows being decoded and resampled, whatever the size of the block."""
-PART_BYTES = 160 * 2**20
+PART_BYTES = 320 * 2**20
 """Bytes of observations at a time: a block that has more is read, masked and composited part by part."""
 SMALLEST_PART = 128
 """Pixels along a part (and twice the halo) that is not divided further."""

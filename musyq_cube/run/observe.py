@@ -54,6 +54,7 @@ class Observer:
         if method.angles:
             self.qa["vza"] = _inside(ds["vza"], task.halo)
         self._unclear = _unclear(self.qa)
+        self._drop_unclear()
 
     def bands(self, names: Iterable[str]) -> xr.Dataset:
         """Return the cube of some bands with `qa` and what belongs to it; unclear pixels are NaN."""
@@ -74,6 +75,14 @@ class Observer:
             raise
         values[self._unclear] = np.nan
         return values
+
+    def _drop_unclear(self) -> None:
+        """Leave out the observations without a clear pixel here: nothing of them needs to be decoded."""
+        keep = np.flatnonzero(~self._unclear.all(axis=(1, 2)))
+        if 0 < len(keep) < len(self._groups):
+            self._groups = tuple(self._groups[i] for i in keep)
+            self.qa = self.qa.isel(time=keep)
+            self._unclear = self._unclear[keep]
 
     def _read(self, bands: tuple[str, ...], *, angles: bool = False, halo: int = 0) -> xr.Dataset:
         task = self._task
