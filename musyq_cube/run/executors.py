@@ -149,6 +149,18 @@ def _deaf() -> Iterator[None]:
 
 
 @contextmanager
+def _hushed(name: str) -> Iterator[None]:
+    """Keep a logger quiet: interrupted, Distributed's own callbacks may stumble, and its event loop prints how."""
+    logger = logging.getLogger(name)
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+@contextmanager
 def executor(on: str, workers: int, *, processes: bool, memory: int, prefix: str) -> Iterator[Executor]:
     """
     Open a place to work and close it at the end.
@@ -181,7 +193,7 @@ def executor(on: str, workers: int, *, processes: bool, memory: int, prefix: str
         options = {"threads_per_worker": 1, "dashboard_address": "127.0.0.1:0", "silence_logs": logging.ERROR}
         with _deaf():
             cluster = make_cluster(n_workers=workers, memory_limit=memory // workers, **options)
-        with cluster, make_client(cluster) as client:
+        with _hushed("tornado.application"), cluster, make_client(cluster) as client:
             yield Cluster(client, prefix)
         return
     try:
