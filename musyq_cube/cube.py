@@ -19,15 +19,18 @@ from musyq_cube.errors import GridError, ReadError
 from musyq_cube.grid import Grid, as_region, blocks, contiguous, get_grid
 from musyq_cube.read.block import (
     ANGLES,
+    FIELDS,
     angle_attrs,
     band_attrs,
     group_scenes,
     qa_attrs,
+    read_air,
     read_angles,
     read_band,
     read_qa,
     time_coords,
 )
+from musyq_cube.read.prepare import READ_STEPS, prepare
 from musyq_cube.sensor import sensor
 
 if TYPE_CHECKING:
@@ -70,6 +73,7 @@ def cube(
     resampling: Method = "auto",
     by: GroupBy = "solar_day",
     angles: bool = True,
+    corrections: Sequence[str] = READ_STEPS,
     engine: Engine = "native",
 ) -> xr.Dataset:
     """
@@ -98,6 +102,10 @@ def cube(
         ``"solar_day"`` fuses the scenes of one overpass; ``"scene"`` keeps each as a time step.
     angles
         Add sza, vza, raa (degrees; raa folded, 0 is the hot spot).
+    corrections
+        Of what :func:`musyq_cube.characterize` found: ``"geometric"`` and ``"calibration"`` are applied while reading,
+        ``"atmosphere"`` adds aod, tcwv, ozone and elevation for :func:`musyq_cube.normalize` to use. Name fewer to
+        switch some off; scenes that were not characterized are read as they are.
     engine
         ``"native"``, or ``"stackstac"`` (an optional extra; needs ``by="scene"``; no angles).
 
@@ -124,6 +132,7 @@ def cube(
     if geobox is not None and geobox.crs is None:
         raise GridError("the geobox has no CRS: give it one, or name a grid")
     names = list(bands) if bands is not None else _all_bands(scenes)
+    scenes = [prepare(scene, corrections) for scene in scenes]
     if bands is not None:
         scenes = [scene.lend(names) for scene in scenes]
     elif uneven := [n for n in names if not all(n in scene.sources for scene in scenes)]:
@@ -158,18 +167,20 @@ class BlockRead:
     """The work of one task: one variable of one block, all dates."""
 
     variable: str
-    """A band, ``qa`` or ``angles``."""
+    """A band, ``qa``, ``angles`` or ``air``."""
     geobox: GeoBox
     groups: tuple[Group, ...]
     """Scenes that reach this block, by time step; none where it is empty."""
     resampling: Method
 
     def __call__(self) -> np.ndarray[Any, Any]:
-        """Read: (time, y, x), or (3, time, y, x) for the angles."""
+        """Read: (time, y, x), or (3, time, y, x) for the angles and (4, time, y, x) for the air."""
         if self.variable == "qa":
             return read_qa(self.groups, self.geobox)
         if self.variable == "angles":
             return np.stack(read_angles(self.groups, self.geobox))
+        if self.variable == "air":
+            return read_air(self.groups, self.geobox)
         return read_band(self.groups, self.variable, self.geobox, resampling=self.resampling)
 
 
@@ -177,6 +188,7 @@ _BAND: tuple[tuple[int, ...], type[np.generic]] = ((), np.float32)
 _KINDS: dict[str, tuple[tuple[int, ...], type[np.generic]]] = {
     "qa": ((), np.uint16),
     "angles": ((len(ANGLES),), np.float32),
+    "air": ((len(FIELDS),), np.float32),
 }
 
 
@@ -184,13 +196,16 @@ def _native(
     groups: tuple[Group, ...], box: GeoBox, names: list[str], *, block: int, resampling: Method, angles: bool
 ) -> xr.Dataset:
     tasks = _tasks(groups, box, block)
-    variables = [*names, "qa", *(["angles"] if angles else [])]
+    air = angles and any(scene.air for group in groups for scene in group)
+    variables = [*names, "qa", *(["angles"] if angles else []), *(["air"] if air else [])]
     arrays = {v: _lazy(v, tasks, groups=groups, box=box, size=block, resampling=resampling) for v in variables}
     dims = ("time", "y", "x")
     data: dict[str, Any] = {n: (dims, arrays[n], band_attrs(n, groups, "reflectance")) for n in names}
     data["qa"] = (dims, arrays["qa"], qa_attrs())
     for k, name in enumerate(ANGLES if angles else ()):
         data[name] = (dims, arrays["angles"][k], angle_attrs(name))
+    for k, name in enumerate(FIELDS if air else ()):
+        data[name] = (dims, arrays["air"][k], angle_attrs(name))
     coords = {name: c.variable for name, c in xr_coords(box, always_yx=True).items()}
     return xr.Dataset(data, coords | time_coords(groups))
 

@@ -21,6 +21,10 @@ class ReadError(MusyqError, OSError):
     """Pixels of one scene that could not be read."""
 
 
+class NormalizeError(MusyqError, ValueError):
+    """A normalization that cannot be done: a step, scene, band or ancillary file that does not fit."""
+
+
 class CompositeError(MusyqError, ValueError):
     """A compositing method, period or input that cannot be."""
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     Array: TypeAlias = np.ndarray[Any, Any]
 
+EXTENSION = "https://musyq-cube.github.io/normalization/v1.0.0/schema.json"
+"""Identifier of the STAC extension that defines ``musyq:normalization`` (see ``catalogs/extensions``)."""
 STEPS = ("geometric", "calibration", "atmosphere", "topography", "direction", "spectral")
 """The steps in the order in which they are applied."""
 
@@ -121,7 +123,7 @@ class Atmosphere:
     ozone: float = 0.3
     """Column ozone, cm-atm."""
     elevation: float | Field = 0.0
-    """Of the ground, km."""
+    """Of the ground: km, or a DEM in metres."""
     uncertainty: float | None = None
     """k = 1 of the AOD."""
     residual: Residual | None = None

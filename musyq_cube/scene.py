@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import shapely
 from odc.geo.geobox import GeoBox
 
+from musyq_cube.normalization import Geometric, Normalization, Residual
 from musyq_cube.types import NEAR_INFRARED
 
 if TYPE_CHECKING:
@@ -28,10 +29,12 @@ class SourceGrid:
     crs: str
     transform: tuple[float, float, float, float, float, float]
     shape: tuple[int, int]
+    correction: Geometric | None = None
+    """Where the pixels truly are, as far as it is known better than CRS and affine say; heeded by the mapping."""
 
     @cached_property
     def geobox(self) -> GeoBox:
-        """The same grid as an odc-geo GeoBox."""
+        """The same grid as an odc-geo GeoBox, by its native geolocation."""
         from affine import Affine
 
         return GeoBox(self.shape, Affine(*self.transform), self.crs)
@@ -93,6 +96,22 @@ class Angles:
     metadata: str | None = None
 
 
+@dataclass(frozen=True)
+class Air:
+    """What the atmospheric correction of a scene needs: an aerosol model, and constants or layers."""
+
+    model: str
+    """Aerosol model of the tables."""
+    aod: float | Source
+    """Aerosol optical depth at 0.55 µm."""
+    tcwv: float
+    """Column water vapour, g cm⁻²."""
+    ozone: float
+    """Column ozone, cm-atm."""
+    elevation: float | Source
+    """Of the ground, km."""
+
+
 @dataclass(frozen=True, repr=False)
 class Scene:
     """
@@ -123,8 +142,10 @@ class Scene:
     version: str | None = None
     """Processing baseline or collection number: the newest wins among duplicates."""
     created: str | None = None
-    normalization: str | None = None
-    """JSON of the coefficients found by ``characterize``, where it has run."""
+    normalization: Normalization | None = None
+    """What ``characterize`` found, where it has run."""
+    air: Air | None = None
+    """Set by :func:`musyq_cube.read.prepare.prepare` where reading has to add what the correction needs."""
 
     @cached_property
     def sources(self) -> dict[str, Source]:
@@ -181,6 +202,11 @@ class Scene:
         )
         angles: JSON = {k: _source(v) if isinstance(v, dict) else v for k, v in data.get("angles", {}).items()}
         data["angles"] = Angles(**angles)
+        if found := data.get("normalization"):
+            data["normalization"] = Normalization.from_dict(found)
+        if air := data.get("air"):
+            parts: JSON = {k: _source(v) if isinstance(v, dict) else v for k, v in air.items()}
+            data["air"] = Air(**parts)
         return cls(**data)
 
     @cached_property
@@ -193,14 +219,27 @@ class Scene:
 def _source(data: JSON) -> Source:
     data = dict(data)
     if grid := data.get("grid"):
-        data["grid"] = SourceGrid(grid["crs"], tuple(grid["transform"]), tuple(grid["shape"]))
+        data["grid"] = SourceGrid(
+            grid["crs"], tuple(grid["transform"]), tuple(grid["shape"]), _correction(grid.get("correction"))
+        )
     for name in ("valid", "planck"):
         if data.get(name) is not None:
             data[name] = tuple(data[name])
     return Source(**data)
 
 
+def _correction(data: JSON | None) -> Geometric | None:
+    if data is None:
+        return None
+    data = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+    if data.get("residual"):
+        data["residual"] = Residual(**data["residual"])
+    return Geometric(**data)
+
+
 def _plain(value: Any) -> Any:
+    if isinstance(value, Normalization):
+        return value.to_dict()
     if dataclasses.is_dataclass(value):
         out = {}
         for f in dataclasses.fields(value):

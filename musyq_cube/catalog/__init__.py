@@ -4,6 +4,7 @@ from musyq_cube.catalog.adapt import adapt
 from musyq_cube.catalog.catalog import Catalog, open_catalog
 from musyq_cube.catalog.dedupe import Dropped, Scenes, deduplicate
 from musyq_cube.catalog.register import RegisterReport, register
+from musyq_cube.catalog.remember import remember
 from musyq_cube.catalog.search import scenes_of, search
 from musyq_cube.catalog.write import rebuild
 
@@ -17,6 +18,7 @@ __all__ = [
     "open_catalog",
     "rebuild",
     "register",
+    "remember",
     "scenes_of",
     "search",
 ]

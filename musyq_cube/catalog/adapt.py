@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import math
 import re
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from musyq_cube.catalog._adapt_item import ItemView, as_nodata, as_number, parse_time, rfc3339, suffix
 from musyq_cube.catalog._adapt_match import HDF, recognise
 from musyq_cube.catalog._adapt_product import adapt_product, is_product
+from musyq_cube.errors import CatalogError
+from musyq_cube.normalization import Normalization
 from musyq_cube.scene import Angles, Quality, Scene, Source
 
 if TYPE_CHECKING:
@@ -241,7 +242,14 @@ def _any_time(text: str) -> str | None:
         return None
 
 
-def _normalization(view: ItemView) -> str | None:
-    """Coefficients that ``characterize`` stored on the Item, as canonical JSON."""
+def _normalization(view: ItemView) -> Normalization | None:
+    """Return what ``characterize`` stored on the Item."""
     stored = view.get("musyq:normalization")
-    return None if stored is None else json.dumps(stored, sort_keys=True, separators=(",", ":"))
+    if stored is None:
+        return None
+    try:
+        return Normalization.from_dict({"scene": view.id} | stored)
+    except (TypeError, KeyError, AttributeError) as error:
+        raise CatalogError(
+            f"item {view.id}: musyq:normalization cannot be understood ({error}); run `musyq normalize` again"
+        ) from error

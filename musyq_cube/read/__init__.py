@@ -1,6 +1,6 @@
 """Read scenes: sources open as layers, geometry as mappings, blocks as arrays."""
 
-from musyq_cube.read.block import Failure, group_scenes, read_angles, read_band, read_block, read_qa
+from musyq_cube.read.block import Failure, group_scenes, read_air, read_angles, read_band, read_block, read_qa
 from musyq_cube.read.layer import Layer, open_layer
 from musyq_cube.read.warp import read_values
 
@@ -9,6 +9,7 @@ __all__ = [
     "Layer",
     "group_scenes",
     "open_layer",
+    "read_air",
     "read_angles",
     "read_band",
     "read_block",

@@ -97,6 +97,36 @@ def load_sza(scene: Scene, geobox: GeoBox) -> Field:
     return _expand(sza, nodes)
 
 
+def load_directions(scene: Scene, geobox: GeoBox) -> tuple[Field, Field, Field, Field]:
+    """
+    Return where the sun and the sensor stand as seen from each pixel of an output block.
+
+    Returns
+    -------
+    sza, saa, vza, vaa : ndarray of float32, dims (y, x)
+        Zeniths and azimuths (clockwise from true north, -180…180) in degrees, NaN where unknown.
+
+    Raises
+    ------
+    ReadError
+        The angle file or an angle layer cannot be read.
+    """
+    angles = scene.angles
+    if angles.metadata:
+        sun, view, nodes = _at_nodes(angles.metadata, geobox)
+        found = [_expand(_zenith(v), nodes) for v in (sun, view)]
+        turns = [_azimuth((_expand(v[0], nodes), _expand(v[1], nodes))) for v in (sun, view)]
+        return found[0], turns[0], found[1], turns[1]
+    sza, saa = _sun(scene, geobox)
+    vza = _unknown(geobox) if angles.vza is None else np.abs(_values(angles.vza, geobox))
+    vaa = _unknown(geobox) if angles.vaa is None else _azimuth(_azimuths(angles.vaa, geobox))
+    return sza, _azimuth(saa), vza, vaa
+
+
+def _azimuth(turn: Azimuth) -> Field:
+    return np.degrees(np.arctan2(turn[0], turn[1])).astype(np.float32)
+
+
 def _sun(scene: Scene, geobox: GeoBox) -> tuple[Field, Azimuth]:
     angles = scene.angles
     if angles.sza is not None and angles.saa is not None:

@@ -15,14 +15,20 @@ if TYPE_CHECKING:
 
 Scale: TypeAlias = Literal["reflectance", "dn"]
 ANGLES = ("sza", "vza", "raa")
+FIELDS = ("aod", "tcwv", "ozone", "elevation")
+"""The air over scenes that are to be corrected for it."""
 HEAT = ("lwir", "lst")
 """How names of temperature bands begin."""
 DERIVED = ("ndvi", "evi", "emis")
 """How names of bands begin that are neither reflectance nor temperature."""
-ANGLE_NAMES = {
-    "sza": ("solar zenith angle", "solar_zenith_angle"),
-    "vza": ("view zenith angle", "sensor_zenith_angle"),
-    "raa": ("relative azimuth, folded, 0 = hot spot", None),
+ANGLE_NAMES = {  # name: (long_name, standard_name, units)
+    "sza": ("solar zenith angle", "solar_zenith_angle", "degree"),
+    "vza": ("view zenith angle", "sensor_zenith_angle", "degree"),
+    "raa": ("relative azimuth, folded, 0 = hot spot", None, "degree"),
+    "aod": ("aerosol optical depth at 550 nm", "atmosphere_optical_thickness_due_to_ambient_aerosol_particles", "1"),
+    "tcwv": ("column water vapour", "atmosphere_mass_content_of_water_vapor", "g cm-2"),
+    "ozone": ("column ozone", "equivalent_thickness_at_stp_of_atmosphere_ozone_content", "cm"),
+    "elevation": ("elevation of the ground", "surface_altitude", "km"),
 }
 
 
@@ -38,12 +44,14 @@ def qa_attrs() -> dict[str, Any]:
 
 
 def time_coords(groups: Sequence[Group]) -> dict[str, Any]:
-    """Return the coordinates along time: when, which sensor, which scenes."""
+    """Return the coordinates along time: when, which sensor, which scenes, of what, under which kind of aerosol."""
     times = np.array([group[0].time.replace(tzinfo=None) for group in groups], "datetime64[ns]")
     return {
         "time": ("time", times, {"standard_name": "time", "long_name": "acquisition time (UTC)"}),
         "sensor": ("time", np.array([group[0].sensor for group in groups], str)),
         "scene": ("time", np.array(["+".join(scene.id for scene in group) for group in groups], str)),
+        "quantity": ("time", np.array([group[0].quantity for group in groups], str)),
+        "aerosol": ("time", np.array([group[0].air.model if group[0].air else "" for group in groups], str)),
     }
 
 
@@ -69,7 +77,7 @@ def band_attrs(band: str, groups: Sequence[Group], scale: Scale) -> dict[str, An
 
 
 def angle_attrs(name: str) -> dict[str, Any]:
-    """Return the CF attributes of sza, vza or raa."""
-    text, standard = ANGLE_NAMES[name]
-    attrs = {"long_name": text, "units": "degree", "grid_mapping": "spatial_ref"}
+    """Return the CF attributes of an angle, or of a field of the air."""
+    text, standard, units = ANGLE_NAMES[name]
+    attrs = {"long_name": text, "units": units, "grid_mapping": "spatial_ref"}
     return attrs | ({"standard_name": standard} if standard else {})

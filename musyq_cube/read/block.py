@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -17,7 +17,7 @@ from odc.geo.xr import xr_coords
 from musyq_cube.config import config
 from musyq_cube.errors import MusyqError, ReadError
 from musyq_cube.read.angles import load_angles, load_sza
-from musyq_cube.read.attributes import ANGLES, Scale, angle_attrs, band_attrs, qa_attrs, time_coords
+from musyq_cube.read.attributes import ANGLES, FIELDS, Scale, angle_attrs, band_attrs, qa_attrs, time_coords
 from musyq_cube.read.fuse import Group, fuse, group_scenes
 from musyq_cube.read.raster import is_remote
 from musyq_cube.read.warp import Method, choose_method, read_bits, read_into, read_values, source_window
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from musyq_cube.scene import Scene, Source
 
-__all__ = ["ANGLES", "Failure", "angle_attrs", "band_attrs", "group_scenes", "qa_attrs", "read_angles", "read_band",
-           "read_block", "read_qa", "time_coords"]  # fmt: skip
+__all__ = ["ANGLES", "FIELDS", "Failure", "angle_attrs", "band_attrs", "group_scenes", "qa_attrs", "read_air",
+           "read_angles", "read_band", "read_block", "read_qa", "time_coords"]  # fmt: skip
 
 log = logging.getLogger(__name__)
 Array: TypeAlias = np.ndarray[Any, Any]
@@ -45,7 +45,7 @@ class Failure:
     band: str | None
     """Common name; None where not one band failed but the QA or the angles."""
     step: str
-    """``band``, ``qa`` or ``angles``."""
+    """``band``, ``qa``, ``air`` or ``angles``."""
     error: str
 
     def to_dict(self) -> JSON:
@@ -61,6 +61,7 @@ class _Order:
     bands: tuple[str, ...] = ()
     qa: bool = False
     angles: bool = False
+    air: bool = False
     resampling: Method = "auto"
     scale: Scale = "reflectance"
     on_error: OnError = "skip"
@@ -69,11 +70,12 @@ class _Order:
 
 @dataclass
 class _Step:
-    """The arrays of one time step: bands (band, y, x), qa (y, x), angles (3, y, x); empty where not asked."""
+    """The arrays of one time step: bands (band, y, x), qa (y, x), angles (3, y, x), air (4, y, x); or empty."""
 
     bands: Array
     qa: Array
     angles: Array
+    air: Array
 
 
 def read_block(
@@ -83,6 +85,7 @@ def read_block(
     *,
     resampling: Method = "auto",
     angles: bool = False,
+    air: bool = False,
     scale: Scale = "reflectance",
     on_error: OnError = "skip",
     pool: Executor | None = None,
@@ -104,6 +107,8 @@ def read_block(
         See `musyq_cube.read.warp.read_values`. QA is always nearest.
     angles
         Add sza, vza, raa (degrees).
+    air
+        Add aod, tcwv (g cm⁻²), ozone (cm-atm) and elevation (km), nan for scenes without `Scene.air`.
     scale
         ``reflectance``: physical values (reflectance 0…1, kelvin); ``dn``: as stored.
     on_error
@@ -125,8 +130,8 @@ def read_block(
     ReadError
         With ``on_error="raise"``: names scene, band and file.
     """
-    order = _Order(geobox, tuple(bands), True, angles, resampling, scale, on_error)
-    data, qa, angle = _read(groups, order, pool)
+    order = _Order(geobox, tuple(bands), True, angles, air, resampling, scale, on_error)
+    data, qa, angle, state = _read(groups, order, pool)
     coords: dict[str, Any] = {str(name): c.variable for name, c in xr_coords(geobox, always_yx=True).items()}
     coords |= time_coords(groups)
     dims = ("time", "y", "x")
@@ -136,6 +141,8 @@ def read_block(
     variables["qa"] = (dims, qa, qa_attrs())
     for k, name in enumerate(ANGLES if angles else ()):
         variables[name] = (dims, angle[k], angle_attrs(name))
+    for k, name in enumerate(FIELDS if air else ()):
+        variables[name] = (dims, state[k], angle_attrs(name))
     return xr.Dataset(variables, coords), _in_order(order)
 
 
@@ -176,28 +183,37 @@ def read_angles(
     return sza, vza, raa
 
 
-def _read(groups: Sequence[Group], order: _Order, pool: Executor | None) -> tuple[Array, Array, Array]:
+def read_air(groups: Sequence[Group], geobox: GeoBox, *, on_error: OnError = "skip") -> Array:
+    """Read (aod, tcwv, ozone, elevation) of all groups: float32 (4, time, y, x), nan where no scene has a pixel."""
+    order = _Order(geobox, qa=True, air=True, on_error=on_error)
+    state: Array = _read(groups, order, None)[3]
+    _log(order)
+    return state
+
+
+def _read(groups: Sequence[Group], order: _Order, pool: Executor | None) -> tuple[Array, Array, Array, Array]:
     shape = (len(groups), *order.geobox.shape)
     data = np.empty((len(order.bands), *shape), np.float32)
     qa = np.empty(shape if order.qa else (shape[0], 0, 0), np.uint16)
-    angles = np.empty((3 if order.angles else 0, *shape), np.float32)
+    angles = np.empty((len(ANGLES) if order.angles else 0, *shape), np.float32)
+    air = np.empty((len(FIELDS) if order.air else 0, *shape), np.float32)
 
     def one(t: int) -> None:
-        _read_group(t, groups[t], _Step(data[:, t], qa[t], angles[:, t]), order)
+        _read_group(t, groups[t], _Step(data[:, t], qa[t], angles[:, t], air[:, t]), order)
 
     jobs = range(len(groups))
     if len(groups) == 1 and pool is None:
         one(0)
-        return data, qa, angles
+        return data, qa, angles, air
     for future in [(pool or _pool(_threads(groups))).submit(one, t) for t in jobs]:
         future.result()
-    return data, qa, angles
+    return data, qa, angles, air
 
 
 def _read_group(t: int, group: Group, step: _Step, order: _Order) -> None:
     first = True
     for number, scene in enumerate(group):
-        target = step if first else _Step(*(np.empty_like(part) for part in (step.bands, step.qa, step.angles)))
+        target = step if first else _Step(*(np.empty_like(getattr(step, f.name)) for f in fields(step)))
         failure = _read_scene(scene, target, order)
         if failure is not None:
             order.failures[t, number] = failure
@@ -211,6 +227,7 @@ def _read_group(t: int, group: Group, step: _Step, order: _Order) -> None:
         step.bands[...] = np.nan
         step.qa[...] = QA.FILL
         step.angles[...] = np.nan
+        step.air[...] = np.nan
 
 
 def _fuse(step: _Step, more: _Step, order: _Order) -> None:
@@ -219,6 +236,7 @@ def _fuse(step: _Step, more: _Step, order: _Order) -> None:
         empty = (step.qa & QA.FILL) != 0
         np.copyto(step.qa, more.qa, where=empty)
         np.copyto(step.angles, more.angles, where=empty)
+        np.copyto(step.air, more.air, where=empty)
 
 
 def _read_scene(scene: Scene, step: _Step, order: _Order) -> Failure | None:
@@ -238,6 +256,9 @@ def _read_scene(scene: Scene, step: _Step, order: _Order) -> Failure | None:
         place = (None, "qa")
         if order.qa:
             step.qa[...] = _scene_qa(scene, step, order)
+        place = (None, "air")
+        if order.air:
+            _scene_air(scene, step, order.geobox)
         place = (None, "angles")
         if order.angles:
             _scene_angles(scene, step, order.geobox)
@@ -323,6 +344,21 @@ def _scene_angles(scene: Scene, step: _Step, geobox: GeoBox) -> None:
         return
     for k, angle in enumerate(load_angles(scene, geobox)):
         step.angles[k] = np.where(step.qa & QA.FILL, np.float32(np.nan), angle)
+
+
+def _scene_air(scene: Scene, step: _Step, geobox: GeoBox) -> None:
+    """Read the fields of the air; bilinear, so that what is known every few kilometres has no edges."""
+    step.air[...] = np.nan
+    if scene.air is None:
+        return
+    filled = (step.qa & QA.FILL) != 0
+    for k, name in enumerate(FIELDS):
+        value = getattr(scene.air, name)
+        if isinstance(value, int | float):
+            step.air[k] = value
+        else:
+            read_into(step.air[k], value, geobox, resampling="auto")
+        step.air[k][filled] = np.nan
 
 
 def _threads(groups: Sequence[Group]) -> int:

@@ -105,7 +105,8 @@ def mapping(source: SourceGrid, geobox: GeoBox, level: tuple[int, int] | None = 
     Parameters
     ----------
     source
-        Grid of the source layer (affine without rotation is not required).
+        Grid of the source layer (affine without rotation is not required). Its geometric correction is heeded: the
+        pixel at the true place (x, y) is looked for where the native geolocation has it, at (x + dx, y + dy).
     geobox
         Output pixels: axis-aligned, north up.
     level
@@ -114,15 +115,15 @@ def mapping(source: SourceGrid, geobox: GeoBox, level: tuple[int, int] | None = 
     Raises
     ------
     GridError
-        For a rotated output geobox or a source transform that cannot be inverted.
+        For a rotated output geobox, a source transform that cannot be inverted, or a correction without a CRS.
     """
     nodes = lattice(source.crs, geobox, _seam(source))
     shape = level or source.shape
     a, b, c, d, e, f = _inverse(source, shape)
-    rows = _fixed(d * nodes.x + e * nodes.y + f)
-    cols = _fixed(a * nodes.x + b * nodes.y + c)
-    dense_rows = _fixed(d * nodes.dense_x + e * nodes.dense_y + f)
-    dense_cols = _fixed(a * nodes.dense_x + b * nodes.dense_y + c)
+    x, y = _native(source, nodes.x, nodes.y)
+    dense_x, dense_y = _native(source, nodes.dense_x, nodes.dense_y)
+    rows, cols = _fixed(d * x + e * y + f), _fixed(a * x + b * y + c)
+    dense_rows, dense_cols = _fixed(d * dense_x + e * dense_y + f), _fixed(a * dense_x + b * dense_y + c)
     height, width = _sizes(rows, dense_rows, nodes), _sizes(cols, dense_cols, nodes)
     return Mapping(nodes, rows, cols, dense_rows, dense_cols, height, width, (shape[0], shape[1]))
 
@@ -271,6 +272,45 @@ def _find_dense(
 
 def _mean4(node: Floats) -> Floats:
     return np.asarray((node[:-1, :-1] + node[:-1, 1:] + node[1:, :-1] + node[1:, 1:]) / 4)
+
+
+def _native(source: SourceGrid, x: Floats, y: Floats) -> tuple[Floats, Floats]:
+    """
+    Return where the native geolocation of a source has true places, in the source's CRS.
+
+    The lattice knows nothing of corrections (all scenes of a CRS share it), so they are added here, at its nodes. A
+    correction stated in another CRS (another layer of the scene) is evaluated there, and the moved place brought back.
+    """
+    correction = source.correction
+    if correction is None or not correction.applied or x.size == 0:
+        return x, y
+    if not correction.crs:
+        raise GridError("geometric correction without a CRS: state the one that its terms are in")
+    there, back = _transformer(source.crs, correction.crs), _transformer(correction.crs, source.crs)
+    own_x, own_y = _project(there, x, y)
+    (west, south, east, north), turn = _reach(source)
+    if turn:  # longitudes count from the scene
+        middle = (west + east) / 2
+        own_x = own_x - turn * np.rint((own_x - middle) / turn)
+    # a polynomial is good for nothing far from where it was found: the displacement at the edge holds from there on
+    dx, dy = correction.displacement(np.clip(own_x, west, east), np.clip(own_y, south, north))
+    if back is None:
+        return x + dx, y + dy
+    return _Projection(back, _seam(source))(own_x + dx, own_y + dy)
+
+
+@lru_cache(maxsize=4096)
+def _reach(source: SourceGrid) -> tuple[tuple[float, float, float, float], float]:
+    """Return (west, south, east, north) of a source and a tenth around it in its correction's CRS; a full turn or 0."""
+    assert source.correction is not None  # noqa: S101  (for the type checker)
+    a, b, c, d, e, f = source.transform
+    rows, cols = (np.linspace(-0.1, 1.1, 13) * n for n in source.shape)
+    x, y = a * cols + b * rows[:, None] + c, d * cols + e * rows[:, None] + f
+    x, y = _project(_transformer(source.crs, source.correction.crs), x, y)
+    turn = 360.0 if pyproj.CRS.from_user_input(source.correction.crs).is_geographic else 0.0
+    if turn:
+        x = np.degrees(np.unwrap(np.unwrap(np.radians(x), axis=1), axis=0))
+    return (float(np.nanmin(x)), float(np.nanmin(y)), float(np.nanmax(x)), float(np.nanmax(y))), turn
 
 
 def _inverse(source: SourceGrid, shape: tuple[int, int]) -> tuple[float, float, float, float, float, float]:

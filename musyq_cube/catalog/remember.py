@@ -1,0 +1,73 @@
+"""Remember: write what was found out about scenes onto their Items."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pystac
+
+from musyq_cube.catalog import storage
+from musyq_cube.catalog.write import commit
+from musyq_cube.errors import CatalogError
+from musyq_cube.normalization import EXTENSION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from musyq_cube.catalog.catalog import Catalog
+    from musyq_cube.normalization import Normalization
+    from musyq_cube.scene import Scene
+
+FIELD = "musyq:normalization"
+
+
+def remember(catalog: Catalog | str | Path, found: Iterable[tuple[Scene, Normalization]]) -> list[pystac.Item]:
+    """
+    Write normalizations onto the Items of a catalogue; what was there before is replaced.
+
+    Parameters
+    ----------
+    catalog
+        A folder or bucket of our own (see :func:`musyq_cube.register`).
+    found
+        Scenes of it, each with what was found.
+
+    Returns
+    -------
+    list of pystac.Item
+        The Items as they are now.
+
+    Raises
+    ------
+    CatalogError
+        If the catalogue cannot be written, or has no such Item.
+    """
+    href, changed = _writable(catalog), []
+    for scene, normalization in found:
+        path = storage.join(_folder(href, scene), f"{scene.id}.json")
+        if not storage.exists(path):
+            raise CatalogError(f"{path}: there is no such Item; register the scene first")
+        item = pystac.Item.from_dict(storage.read_json(path))
+        item.properties[FIELD] = normalization.to_dict()
+        if EXTENSION not in item.stac_extensions:
+            item.stac_extensions.append(EXTENSION)
+        changed.append(item)
+    return commit(href, changed)
+
+
+def layers_folder(catalog: Catalog | str | Path, scene: Scene) -> str:
+    """Return the folder for layers that belong to the scenes of a collection: beside its Items."""
+    return storage.join(_writable(catalog), scene.collection or "items", "normalization")
+
+
+def _folder(href: str, scene: Scene) -> str:
+    return storage.join(href, scene.collection or "items", scene.id)
+
+
+def _writable(catalog: Catalog | str | Path) -> str:
+    place = catalog.href if hasattr(catalog, "href") else catalog
+    href = storage.absolute(place).removesuffix("/catalog.json")
+    if href.startswith(("http://", "https://")) or href.endswith(".parquet"):
+        raise CatalogError(f"{href}: cannot be written; normalize the scenes of a folder or an s3:// prefix")
+    return href

@@ -1,0 +1,104 @@
+"""Prepare: put what is known of a scene's normalization into its sources, so that reading applies it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from musyq_cube.normalization import Field, Geometric
+from musyq_cube.scene import Air, Quality, Source
+from musyq_cube.types import QA
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from musyq_cube.normalization import Atmosphere, Calibration
+    from musyq_cube.scene import Angles, Scene
+
+READ_STEPS = ("geometric", "calibration", "atmosphere")
+"""The steps that reading has a part in: the mapping, scale and offset, and the air that the correction needs."""
+
+
+def prepare(scene: Scene, steps: Iterable[str] = READ_STEPS) -> Scene:
+    """
+    Return a scene whose sources carry the corrections that were found for it.
+
+    Parameters
+    ----------
+    scene
+        With or without `normalization`.
+    steps
+        ``geometric``: the mapping of every layer is corrected (pixels are still resampled once). ``calibration``:
+        gain and offset go into scale and offset. ``atmosphere``: `Scene.air` says what the correction needs; reading
+        then adds ``aod``, ``tcwv``, ``ozone`` and ``elevation``. Others concern the cube and are ignored here. The
+        mask that was made for a sensor without one is always used.
+
+    Examples
+    --------
+    >>> from musyq_cube.scene import Scene
+    >>> scene = Scene("a", "landsat8-oli", "2018-07-01T10:00:00Z", "POINT (0 0)")
+    >>> prepare(scene) is scene
+    True
+    """
+    found = scene.normalization
+    if found is None:
+        return scene
+    steps = set(steps)
+    if found.mask is not None:
+        scene = scene.replace(qa=(*scene.qa, _own_mask(found.mask)))
+    if "calibration" in steps and found.calibration is not None and found.calibration.applied:
+        scene = _calibrated(scene, found.calibration)
+    if "geometric" in steps and found.geometric is not None and found.geometric.applied:
+        scene = _moved(scene, found.geometric)
+    if "atmosphere" in steps and found.atmosphere is not None and found.atmosphere.applied:
+        scene = scene.replace(air=_air(found.atmosphere))
+    return scene.replace(normalization=None)
+
+
+def _own_mask(mask: Field) -> Quality:
+    return Quality(_layer(mask), tuple((bit.value, bit.value, bit.value) for bit in QA))
+
+
+def _layer(field: Field) -> Source:
+    return Source(field.href, driver="zarr" if field.layer else "raster", layer=field.layer)
+
+
+def _air(found: Atmosphere) -> Air:
+    aod = _layer(found.aod) if isinstance(found.aod, Field) else found.aod
+    elevation = found.elevation
+    if isinstance(elevation, Field):  # a DEM in metres, wanted in km
+        elevation = dataclasses.replace(_layer(elevation), scale=0.001, valid=(-500.0, 9_000.0))
+    return Air(found.model, aod, found.tcwv, found.ozone, elevation)
+
+
+def _calibrated(scene: Scene, found: Calibration) -> Scene:
+    gains = {band: (gain, offset) for band, gain, offset in found.bands}
+
+    def change(name: str, source: Source) -> Source:
+        if name not in gains:
+            return source
+        gain, offset = gains[name]
+        return dataclasses.replace(source, scale=source.scale * gain, offset=source.offset * gain + offset)
+
+    return scene.replace(bands=tuple((name, change(name, source)) for name, source in scene.bands))
+
+
+def _moved(scene: Scene, found: Geometric) -> Scene:
+    from musyq_cube.read.warp import source_grid  # heavy, and most scenes do not need it
+
+    def move(source: Source) -> Source:
+        return dataclasses.replace(
+            source, grid=dataclasses.replace(source.grid or source_grid(source), correction=found)
+        )
+
+    return scene.replace(
+        bands=tuple((name, move(source)) for name, source in scene.bands),
+        qa=tuple(dataclasses.replace(quality, source=move(quality.source)) for quality in scene.qa),
+        angles=_each(scene.angles, move),
+    )
+
+
+def _each(angles: Angles, move: Callable[[Source], Source]) -> Angles:
+    layers = {f.name: getattr(angles, f.name) for f in dataclasses.fields(angles)}
+    moved: dict[str, Any] = {name: move(layer) for name, layer in layers.items() if isinstance(layer, Source)}
+    return dataclasses.replace(angles, **moved)
