@@ -1,8 +1,8 @@
 """
 musyq_cube: consistent land products from many satellites.
 
-Scenes from every sensor are registered as STAC Items, read lazily into xarray cubes on one common grid, masked,
-composited and written as Zarr products that any STAC browser finds.
+Scenes from every sensor are registered as STAC Items, read lazily into xarray cubes on one common grid, normalized,
+masked, composited and written as Zarr products that any STAC browser finds.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from musyq_cube.grid import get_grid as get_grid
     from musyq_cube.grid import grids as grids
     from musyq_cube.mask import mask as mask
+    from musyq_cube.normalize.characterize import characterize as characterize
+    from musyq_cube.normalize.cube import normalize as normalize
     from musyq_cube.plan import plan as plan
     from musyq_cube.sensor import sensor as sensor
     from musyq_cube.sensor import sensors as sensors
@@ -41,6 +43,8 @@ _PUBLIC = {
     "search": "catalog",
     "cube": "cube",
     "mask": "mask",
+    "characterize": "normalize.characterize",
+    "normalize": "normalize.cube",
     "composite": "composite",
     "plan": "plan",
     "open": "store.open:open_item",

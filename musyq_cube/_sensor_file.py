@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import itertools
 import json
+import math
 import re
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +70,15 @@ class Node:
         """Return a list of numbers, or the default."""
         return self._get(field, default, list, "a list of numbers")
 
+    def time(self, field: str) -> dt.datetime:
+        """Return an RFC 3339 date or time, in UTC where it names no zone."""
+        text = self.text(field)
+        try:
+            time = dt.datetime.fromisoformat(text)
+        except ValueError:
+            raise self.error(field, f"is {text!r}, expected a date (2009-09-25) or a time of RFC 3339") from None
+        return time.replace(tzinfo=dt.UTC) if time.tzinfo is None else time.astimezone(dt.UTC)
+
     def choice(self, field: str, allowed: tuple[str, ...], default: Any = _REQUIRED) -> str:
         """Return a text out of a fixed set."""
         value = self.text(field, default)
@@ -111,6 +124,78 @@ class Node:
         """Refuse misspelt fields."""
         if unknown := set(self.data) - set(fields):
             raise self.error(min(unknown), f"is not a field here; known fields: {', '.join(fields)}")
+
+
+@dataclass(frozen=True)
+class GainOffset:
+    """
+    One entry of ``musyq:calibration``: corrected value = gain · value + offset, from a date on.
+
+    An entry with `until` (JSON: ``to``) holds, unchanged, from `start` up to but not at that date. Entries without it
+    are the nodes of a series: linear in time between two of them, constant after the last, nothing before the first.
+    """
+
+    band: str
+    """Common name."""
+    start: dt.datetime
+    until: dt.datetime | None
+    gain: float
+    offset: float
+    """In the units of the value: reflectance times the cosine of the sun zenith where the product states that."""
+    uncertainty: float | None
+    """k = 1, relative, of the corrected value."""
+    source: str
+
+
+_CALIBRATION_FIELDS = ("band", "from", "to", "gain", "offset", "uncertainty", "source")
+
+
+def calibration_series(root: Node, bands: dict[str, str]) -> tuple[GainOffset, ...]:
+    """
+    Return the checked ``musyq:calibration`` list of a sensor, sorted by band and date; empty where it has none.
+
+    `bands` gives the common name of every name that an entry may use.
+
+    Raises
+    ------
+    SensorError
+        Naming the field that is wrong, or the entry that overlaps another of its band.
+    """
+    found = sorted(
+        ((_gain_offset(node, bands), node) for node in root.items("musyq:calibration", ())),
+        key=lambda pair: (pair[0].band, pair[0].start),
+    )
+    for (before, _), (entry, node) in itertools.pairwise(found):
+        if before.band != entry.band:
+            continue
+        if (before.until is None) != (entry.until is None):
+            raise node.error("to", f"must be in every entry of {entry.band} or in none: steps and nodes do not mix")
+        if entry.start < (before.until or before.start) or entry.start == before.start:
+            raise node.error("from", f"overlaps the entry of {entry.band} that begins on {before.start.date()}")
+    return tuple(entry for entry, _ in found)
+
+
+def _gain_offset(node: Node, bands: dict[str, str]) -> GainOffset:
+    node.only(*_CALIBRATION_FIELDS)
+    band = node.text("band")
+    if band not in bands:
+        raise node.error("band", f"is {band!r}, not one of the sensor's bands {', '.join(sorted(bands))}")
+    start = node.time("from")
+    until = node.time("to") if "to" in node.data else None
+    if until is not None and until <= start:
+        raise node.error("to", f"is {node.data['to']!r}, not after {node.data['from']!r}")
+    gain, offset = float(node.number("gain")), float(node.number("offset", 0.0) or 0.0)
+    if not (math.isfinite(gain) and gain > 0):
+        raise node.error("gain", f"is {gain!r}, expected a positive number")
+    if not math.isfinite(offset):
+        raise node.error("offset", f"is {offset!r}, expected a finite number")
+    uncertainty = node.number("uncertainty", None)
+    if uncertainty is not None and not 0 <= uncertainty < 1:
+        raise node.error("uncertainty", f"is {uncertainty!r}, expected a relative standard uncertainty in 0…1")
+    source = node.text("source").strip()
+    if not source:
+        raise node.error("source", "is empty; name the publication or the campaign")
+    return GainOffset(bands[band], start, until, gain, offset, uncertainty, source)
 
 
 def qa_rules(node: Node) -> tuple[tuple[int, int, int], ...]:

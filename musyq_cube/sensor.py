@@ -8,7 +8,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from musyq_cube._sensor_file import Node, qa_rules, read_json, read_srf
+from musyq_cube._sensor_file import GainOffset, Node, calibration_series, qa_rules, read_json, read_srf
 from musyq_cube.errors import SensorError
 
 if TYPE_CHECKING:
@@ -159,6 +159,8 @@ class Sensor:
     """First and last day of the mission (RFC 3339), None where open."""
     path: Path
     """Folder of the definition."""
+    calibration: tuple[GainOffset, ...] = ()
+    """Cross-calibration by band and date; see :func:`musyq_cube.normalize.calibration.calibration_for`."""
 
     def flew(self, time: str) -> bool:
         """Whether an RFC 3339 time in UTC lies in the mission's period."""
@@ -279,6 +281,7 @@ def load_sensor(folder: Path) -> Sensor:
         products=tuple(_product(name, node, item_assets, names) for name, node in root.children("musyq:products")),
         period=_period(root),
         path=folder,
+        calibration=calibration_series(root, {name: b.key for b in bands for name in (b.name, b.key)}),
     )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from musyq_cube import __version__
+from musyq_cube.cli.normalize import luts, normalize
 from musyq_cube.cli.options import json_option, load_plan, make_plan, plan_options, refuse_order, run_folder_of
 
 if TYPE_CHECKING:
@@ -377,6 +378,8 @@ def _table(title: str, header: tuple[str, ...], rows: Iterable[tuple[str, ...]])
     Console().print(table, markup=False)
 
 
-for _command in (main, *main.commands.values()):
+main.add_command(normalize)
+main.add_command(luts)
+for _command in (main, *main.commands.values(), *luts.commands.values()):
     # docstrings are raw text; click keeps the lines of a paragraph that begins with the backspace character
     _command.help = (_command.help or "").replace("\\b", "\b")

@@ -46,6 +46,9 @@ def plan_options(function: F) -> F:
         click.option(
             "--resampling", default="auto", show_default=True, help="auto, nearest, bilinear, cubic, average."
         ),
+        click.option("--normalize", is_flag=True, help="Apply what `musyq normalize` found: all five steps."),
+        click.option("--reference", help="Sensor whose bands are the reference. Default: by the resolution."),
+        click.option("--sun", type=float, help="Solar zenith to bring directions to, degrees. Default: as observed."),
         click.option("--tiles", is_flag=True, help="Whole tiles of the grid."),
         click.option("-o", "--out", default="products", show_default=True, help="Folder or bucket of the products."),
         click.option("--chunk", type=int, default=512, show_default=True, help="Pixels of a Zarr chunk."),

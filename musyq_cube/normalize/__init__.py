@@ -1,0 +1,1 @@
+"""Normalization: scenes of different sensors made the same in position, radiometry, atmosphere, direction, spectrum."""

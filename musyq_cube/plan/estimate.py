@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -45,6 +45,8 @@ MASK_BYTES = 4
 """Bytes per pixel and observation of QA read with the bands, and of masks."""
 ANGLE_BYTES = 12
 """Bytes per pixel and observation of sza, vza and raa."""
+NORMALIZE_BYTES = 44
+"""Bytes per pixel and observation of angles and air, as read with their halo and without."""
 READ_BYTES = 96 * 2**20
 """Bytes of windows being decoded and resampled, whatever the size of the block."""
 PART_BYTES = 320 * 2**20
@@ -99,7 +101,10 @@ def estimate(plan: Plan) -> Estimate:
     pixels = sum(part.grid.shape[0] * part.grid.shape[1] for part in plan.parts)
     written = int(pixels * layers * 2 * 4 / 3)
     shape = largest_block(plan, plan.block)
-    block_memory = memory_of(method, shape, plan.halo, observations=most, bands=len(plan.bands), layers=layers)
+    normalized = plan.request.rules is not None
+    block_memory = memory_of(
+        method, shape, plan.halo, observations=most, bands=len(plan.bands), layers=layers, normalized=normalized
+    )
     seconds = read / DECODE_RATE + work * len(plan.bands) / 6 / REDUCE_RATE.get(method.name, DEFAULT_REDUCE_RATE)
     seconds += written / STORE_RATE + plan.task_count * BLOCK_OVERHEAD
     at_once = min(plan.workers, plan.task_count)
@@ -119,7 +124,16 @@ def estimate(plan: Plan) -> Estimate:
     )
 
 
-def memory_of(method: Method, shape: tuple[int, int], halo: int, *, observations: int, bands: int, layers: int) -> int:
+def memory_of(
+    method: Method,
+    shape: tuple[int, int],
+    halo: int,
+    *,
+    observations: int,
+    bands: int,
+    layers: int,
+    normalized: bool = False,
+) -> int:
     """
     Return the projected peak of one block in bytes, beyond what the process holds anyway.
 
@@ -135,21 +149,27 @@ def memory_of(method: Method, shape: tuple[int, int], halo: int, *, observations
         Composited.
     layers
         Written, of all the products together.
+    normalized
+        Whether angles and air are held for normalization.
     """
-    whole = observed_bytes(method, shape, halo, observations=observations, bands=bands)
+    held: dict[str, Any] = {"observations": observations, "bands": bands, "normalized": normalized}
+    whole = observed_bytes(method, shape, halo, **held)
     side = SMALLEST_PART + 2 * halo
-    least = observed_bytes(method, (side, side), halo, observations=observations, bands=bands)
+    least = observed_bytes(method, (side, side), halo, **held)
     pixels = shape[0] * shape[1]
     results = method.memory(pixels, bands)
     return int(min(whole, max(PART_BYTES, least)) + results + pixels * layers * PRODUCT_BYTES + READ_BYTES)
 
 
-def observed_bytes(method: Method, shape: tuple[int, int], halo: int, *, observations: int, bands: int) -> int:
+def observed_bytes(
+    method: Method, shape: tuple[int, int], halo: int, *, observations: int, bands: int, normalized: bool = False
+) -> int:
     """Return the bytes of the observations of a part of a block, and of what is made of them on the way."""
     rows, cols = shape
     pixels, padded = rows * cols, (rows + 2 * halo) * (cols + 2 * halo)
     held = bands if method.joint else 1
-    quality = padded * (QA_BYTES + (ANGLE_BYTES if method.angles else 0)) * observations
+    extra = NORMALIZE_BYTES if normalized else ANGLE_BYTES if method.angles else 0
+    quality = padded * (QA_BYTES + extra) * observations
     quality += pixels * observations * (1 + (2 if method.reach else 0))
     return quality + pixels * observations * (4 * held + MASK_BYTES)
 

@@ -12,6 +12,8 @@ import shapely
 from musyq_cube.errors import GridError, PlanError
 from musyq_cube.grid import as_region, get_grid
 from musyq_cube.methods import get_method
+from musyq_cube.normalization import STEPS
+from musyq_cube.normalize.rules import choose_reference
 from musyq_cube.period import Period, parse_period, split
 from musyq_cube.plan.estimate import cores, count_observations, largest_block, memory_limit, memory_of
 from musyq_cube.plan.footprints import Footprints
@@ -57,6 +59,9 @@ def plan(
     dilate: float = 0.0,
     max_cloud: float = 100.0,
     resampling: str = "auto",
+    normalize: bool | Sequence[str] = False,
+    reference: str | None = None,
+    sun: float | None = None,
     by: str = "solar_day",
     tiles: bool = False,
     out: str = "products",
@@ -94,6 +99,11 @@ def plan(
         Percent; scenes of this cloud cover or more are left out.
     resampling, by
         As for :func:`musyq_cube.cube.cube`.
+    normalize, reference, sun
+        Steps of normalization (True: all; see :func:`musyq_cube.normalize`) by what
+        :func:`musyq_cube.characterize` found, the sensor whose bands are the reference (default: OLI below 250 m, MODIS
+        above) and the solar zenith to bring directions to. With the step ``"atmosphere"`` scenes of top-of-atmosphere
+        reflectance make products of surface reflectance.
     tiles
         Whole tiles of the grid instead of one output for the region (and UTM zone).
     out
@@ -130,6 +140,9 @@ def plan(
         dilate=float(dilate),
         max_cloud=float(max_cloud),
         resampling=resampling,
+        normalize=_steps(normalize),
+        reference=(reference or choose_reference(_metres(target))) if "spectral" in _steps(normalize) else None,
+        sun=sun,
         by=by,
         tiles=tiles,
         chunk=chunk,
@@ -140,6 +153,13 @@ def plan(
     selection = select(found, request, when)
     sizing = (block, workers or cores(), memory or memory_limit())
     return _assemble(request, selection, where, target, dropped=dropped, sizing=sizing)
+
+
+def _steps(normalize: bool | Sequence[str]) -> tuple[str, ...]:
+    if isinstance(normalize, bool):
+        return tuple(step for step in STEPS if step != "topography") if normalize else ()
+    asked = (normalize,) if isinstance(normalize, str) else tuple(normalize)
+    return tuple(sorted(asked, key=lambda step: STEPS.index(step) if step in STEPS else len(STEPS)))
 
 
 def _grid_and_ids(products: str | Sequence[str], grid: str | None) -> tuple[Grid, tuple[str, ...]]:
@@ -359,4 +379,7 @@ def _peak(draft: Plan, size: int) -> int:
     most = max(count_observations([draft.scenes[i] for i in part.scenes], draft.request.by) for part in draft.parts)
     layers = sum(len(get_recipe(p).variables(draft.bands)) for p in draft.request.products)
     method, shape = get_method(draft.request.method), largest_block(draft, size)
-    return memory_of(method, shape, draft.halo, observations=most, bands=len(draft.bands), layers=layers)
+    normalized = draft.request.rules is not None
+    return memory_of(
+        method, shape, draft.halo, observations=most, bands=len(draft.bands), layers=layers, normalized=normalized
+    )

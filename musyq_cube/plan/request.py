@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from musyq_cube.errors import MusyqError, PlanError
 from musyq_cube.methods import get_method
+from musyq_cube.normalization import STEPS
+from musyq_cube.normalize.rules import FINE_REFERENCE, PIXEL_STEPS, Rules
 from musyq_cube.period import parse_period, split
 from musyq_cube.products.recipe import get_recipe, resolution_label
+from musyq_cube.sensor import sensors
 
 if TYPE_CHECKING:
     from musyq_cube.products.recipe import Recipe
@@ -45,6 +48,12 @@ class Request:
     max_cloud: float = 100.0
     """Scenes of this cloud cover (percent) or more are left out."""
     resampling: str = "auto"
+    normalize: tuple[str, ...] = ()
+    """Steps of normalization; empty: scenes are taken as they are."""
+    reference: str | None = None
+    """Sensor whose bands are the reference of the spectral step."""
+    sun: float | None = None
+    """Solar zenith in degrees to bring directions to; None: as observed."""
     by: str = "solar_day"
     tiles: bool = False
     chunk: int = 512
@@ -57,6 +66,10 @@ class Request:
         _check(self.resampling in RESAMPLINGS, "resampling", self.resampling, f"use one of {', '.join(RESAMPLINGS)}")
         _check(self.by in {"solar_day", "scene"}, "by", self.by, "group scenes by solar_day or scene")
         _check(self.on_error in {"skip", "raise"}, "on_error", self.on_error, "use skip or raise")
+        unknown = ", ".join(step for step in self.normalize if step not in STEPS)
+        _check(not unknown, "normalize", unknown, f"name steps among {', '.join(STEPS)}")
+        _check(self.reference is None or self.reference in sensors(), "reference", self.reference, "name a sensor")
+        _check(self.sun is None or 0 <= self.sun <= 75, "sun", self.sun, "give degrees, 0…75")
         _check(self.dilate >= 0, "dilate", self.dilate, "give metres, 0 or more")
         _check(0 < self.max_cloud <= 100, "max_cloud", self.max_cloud, "give percent, above 0 to 100")
         _check(16 <= self.chunk <= 8192, "chunk", self.chunk, "give pixels, 16…8192 (512 suits tile servers)")
@@ -71,6 +84,12 @@ class Request:
         takes = f"{self.method} takes {', '.join(known) or 'no option'}"
         for name, value in self.options:
             _check(name in known, f"options: {name}", value, takes)
+
+    @property
+    def rules(self) -> Rules | None:
+        """The rules of normalization; None where nothing is to be done to pixels."""
+        steps = tuple(step for step in PIXEL_STEPS if step in self.normalize)
+        return Rules(steps, self.reference or FINE_REFERENCE, self.sun) if steps else None
 
     @property
     def recipes(self) -> tuple[Recipe, ...]:
@@ -89,7 +108,7 @@ class Request:
     def from_dict(cls, data: JSON) -> Request:
         """Rebuild what `to_dict` wrote."""
         data = dict(data)
-        for name in ("products", "sensors", "bands"):
+        for name in ("products", "sensors", "bands", "normalize"):
             if data.get(name) is not None:
                 data[name] = tuple(data[name])
         data["options"] = freeze_options(data.get("options", {}))

@@ -8,9 +8,11 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from musyq_cube.errors import PlanError
+from musyq_cube.errors import MusyqError, PlanError
 from musyq_cube.methods import get_method
+from musyq_cube.normalize.rules import quantity_after
 from musyq_cube.products.recipe import NOT_SURFACE, ROLES, Recipe
+from musyq_cube.read.prepare import prepare
 from musyq_cube.sensor import sensors
 
 if TYPE_CHECKING:
@@ -74,8 +76,9 @@ def select(scenes: Sequence[Scene], request: Request, period: Period) -> Selecti
     inside = _keep(kept, left, lambda s: None if period.contains(s.time) else f"outside the period {period.label}")
     if not inside:
         raise PlanError(_nothing(kept, scenes, period, left))
-    quantity = choose_quantity(inside, request.recipes)
-    taken = _keep(inside, left, lambda s: None if s.quantity == quantity else _wrong_quantity(s.quantity, quantity))
+    inside = [prepare(scene, request.normalize) for scene in inside]
+    quantity = choose_quantity([becomes(scene, request) for scene in inside], request.recipes)
+    taken = _keep(inside, left, lambda s: _wrong_quantity(becomes(s, request), quantity))
     parts = _parts(taken, request)
     taken = [scene.lend(parts.values()) for scene in taken]
     bands = request.bands or _bands(taken, request, parts)
@@ -85,11 +88,18 @@ def select(scenes: Sequence[Scene], request: Request, period: Period) -> Selecti
     usable = _keep(taken, left, lambda s: _lacks(s, bands))
     if not usable:
         raise PlanError(f"no scene has all of the bands {', '.join(bands)}; {_by_sensor(taken)}")
+    _check_spectral(usable, bands, request)
     ordered = tuple(sorted(usable, key=lambda s: (s.datetime, s.id)))
     return Selection(ordered, quantity, bands, tuple(parts.items()), tuple(left))
 
 
-def choose_quantity(scenes: Sequence[Scene], recipes: Sequence[Recipe]) -> str:
+def becomes(scene: Scene, request: Request) -> str:
+    """Return the quantity that a scene has after the normalization of an order."""
+    known = scene.quantity != "toa" or scene.air is not None
+    return quantity_after(scene.quantity, request.normalize) if known else scene.quantity
+
+
+def choose_quantity(quantities: Sequence[str], recipes: Sequence[Recipe]) -> str:
     """
     Return the quantity to make all the products from: the best that all accept and some scene has.
 
@@ -104,16 +114,34 @@ def choose_quantity(scenes: Sequence[Scene], recipes: Sequence[Recipe]) -> str:
         raise PlanError(
             f"{names} cannot be made of the same scenes (TOA and surface reflectance never mix); order apart"
         )
-    there = Counter(scene.quantity for scene in scenes)
+    there = Counter(quantities)
     for quantity in accepted:
         if there[quantity]:
             return quantity
     have = ", ".join(f"{n} of {QUANTITIES.get(q, q)}" for q, n in there.items())
     other = "MuSQ.TOA" if "toa" in there else "MuSQ.SR"
     raise PlanError(
-        f"{names} needs scenes of {' or '.join(QUANTITIES[q] for q in accepted)}; the {len(scenes)} scenes found are "
-        f"{have}. {other} could be made of them"
+        f"{names} needs scenes of {' or '.join(QUANTITIES[q] for q in accepted)}; the {len(quantities)} scenes found "
+        f"are {have}. {other} could be made of them{_hint(there, accepted)}"
     )
+
+
+def _check_spectral(scenes: Sequence[Scene], bands: Iterable[str], request: Request) -> None:
+    if "spectral" not in request.normalize or request.reference is None:
+        return
+    from musyq_cube.normalize.chain import check_bands  # heavy, and most orders do not need it
+
+    try:
+        for name in sorted({scene.sensor for scene in scenes}):
+            check_bands(name, bands, request.reference)
+    except MusyqError as error:
+        raise PlanError(str(error)) from error
+
+
+def _hint(there: Counter[str], accepted: Sequence[str]) -> str:
+    if not there["toa"] or "sr" not in accepted:
+        return ""
+    return "; or characterize them (`musyq normalize`) and order with normalize=True (--normalize)"
 
 
 def reflective(scene: Scene) -> tuple[str, ...]:
@@ -160,19 +188,27 @@ def _unwanted(scene: Scene, request: Request) -> str | None:
     return None
 
 
-def _wrong_quantity(has: str, wanted: str) -> str:
+def _wrong_quantity(has: str, wanted: str) -> str | None:
+    if has == wanted:
+        return None
     return f"is {QUANTITIES.get(has, has)}, the others are {QUANTITIES[wanted]}"
 
 
 def _parts(scenes: Sequence[Scene], request: Request) -> dict[str, str]:
-    """Return the band for each role: the one most scenes have, the preferred one among equals."""
+    """
+    Return the band for each role: the one most scenes have, the preferred one among equals.
+
+    Where all are brought to the bands of a reference, that is the reference's own.
+    """
+    aim = {band.key for band in sensors()[request.reference].bands} if request.reference else set()
     have = Counter(band for scene in scenes for band in scene.sources)
     method = get_method(request.method)
     out = {}
     for recipe in request.recipes:
         for role in (*recipe.roles, *method.bands):
             choices = [band for band in ROLES.get(role, (role,)) if have[band]]
-            out[role] = max(choices, key=lambda band: have[band]) if choices else recipe.part(role, _all_bands(scenes))
+            best = max(choices, key=lambda band: (band in aim, have[band]), default=None)
+            out[role] = best or recipe.part(role, _all_bands(scenes))
     return out
 
 

@@ -13,6 +13,7 @@ from musyq_cube import __version__
 from musyq_cube.errors import MusyqError, PlanError
 from musyq_cube.grid import blocks as cut
 from musyq_cube.methods import get_method
+from musyq_cube.normalize.rules import VERSION as NORMALIZATION
 from musyq_cube.period import Period
 from musyq_cube.plan.estimate import Estimate, estimate
 from musyq_cube.plan.footprints import Footprints
@@ -334,6 +335,9 @@ def output_key(plan: Plan, part: Part, product: str) -> str:
             "dilate": request.dilate,
             "resampling": request.resampling,
             "by": request.by,
+            "normalize": [NORMALIZATION, *request.normalize, request.reference, request.sun]
+            if request.normalize
+            else [],
             "scenes": sorted(plan.scenes[i].key for i in part.scenes),
         }
     )

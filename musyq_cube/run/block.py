@@ -7,7 +7,7 @@ import sys
 import time
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import xarray as xr
@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from musyq_cube.normalize.certificate import Sums
     from musyq_cube.read.fuse import Group
+
+    Layers: TypeAlias = dict[str, npt.NDArray[Any]]
 
 HOPELESS = (StoreError, PermissionError)
 """Errors that another attempt or another block would meet again."""
@@ -69,7 +72,7 @@ def run_block(task: BlockTask) -> BlockReport:
     groups, failures = task.groups, []
     while True:
         try:
-            composite = _composite(task, groups, clock)
+            composite, sums = _composite(task, groups, clock)
             break
         except UnreadableError as found:
             failures += found.failures
@@ -89,6 +92,7 @@ def run_block(task: BlockTask) -> BlockReport:
         observations=len(groups),
         checksums=checksums,
         failures=tuple(failure.to_dict() for failure in failures),
+        certificate=None if sums is None else sums.to_dict(),
         seconds=clock.seconds,
         peak_memory=peak_memory(),
     )
@@ -134,18 +138,20 @@ def _is_hopeless(error: BlockError) -> bool:
     return isinstance(error.cause, HOPELESS) or (isinstance(error.cause, OSError) and error.step == "write")
 
 
-def _composite(task: BlockTask, groups: tuple[Group, ...], clock: _Clock) -> xr.Dataset:
+def _composite(task: BlockTask, groups: tuple[Group, ...], clock: _Clock) -> tuple[xr.Dataset, Sums | None]:
     """Reduce a block part by part: only the observations of one part are in memory."""
     out: dict[str, Any] = {}
+    sums: Sums | None = None
     for where, reaching in parts(task, groups):
-        made = _part(replace(task, geobox=task.geobox[where]), reaching, clock)
+        made, found = _part(replace(task, geobox=task.geobox[where]), reaching, clock)
+        sums = found if sums is None else sums if found is None else sums + found
         for name, values in made.items():
             out.setdefault(name, np.empty(task.geobox.shape, values.dtype))[where] = values
     coords = {name: coord.variable for name, coord in xr_coords(task.geobox, always_yx=True).items()}
-    return xr.Dataset({name: (("y", "x"), values) for name, values in out.items()}, coords)
+    return xr.Dataset({name: (("y", "x"), values) for name, values in out.items()}, coords), sums
 
 
-def _part(task: BlockTask, groups: tuple[Group, ...], clock: _Clock) -> dict[str, npt.NDArray[Any]]:
+def _part(task: BlockTask, groups: tuple[Group, ...], clock: _Clock) -> tuple[Layers, Sums | None]:
     """Reduce all bands together, or band by band where the method allows it, so that only one is in memory."""
     options: dict[str, Any] = dict(task.options)
     with clock.step("read qa"):
@@ -155,7 +161,7 @@ def _part(task: BlockTask, groups: tuple[Group, ...], clock: _Clock) -> dict[str
             cube = observer.bands(task.bands)
         with clock.step("composite"):
             made = reduce(cube, task.method, period=task.period, sensors=task.sensors, **options)
-        return {str(name): values.values for name, values in made.items()}
+        return {str(name): values.values for name, values in made.items()}, observer.sums
     observations = Observations.of(observer.qa, task.period, task.sensors)
     extras = {str(name): layer.values for name, layer in observer.qa.items()}
     out: dict[str, Any] = {}
@@ -166,4 +172,4 @@ def _part(task: BlockTask, groups: tuple[Group, ...], clock: _Clock) -> dict[str
             value, spread = reduce_band(values, task.method, observations, extras=extras, **options)
         out[band], out[f"{band}_unc"] = value, spread
     with clock.step("composite"):
-        return out | reduce_qa(extras["qa"], observations)
+        return out | reduce_qa(extras["qa"], observations), observer.sums

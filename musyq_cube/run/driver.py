@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import logging
+import operator
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -11,6 +13,7 @@ import pystac
 
 from musyq_cube.config import config
 from musyq_cube.errors import RunError, StoreError
+from musyq_cube.normalize.certificate import Certificate, Sums
 from musyq_cube.plan.estimate import cores
 from musyq_cube.read.fuse import group_scenes
 from musyq_cube.run import provenance, publish
@@ -179,13 +182,20 @@ class _Run:
         except RunError as error:
             self.refused.append(str(error))
             return
+        certificate = self.certificate(number)
         for output in part.outputs:
             if output.key not in self.items:
                 bar.say(f"publishing {output.item_id}")
                 settings: dict[str, Any] = {"failures": failures, "provenance": self.provenance, "submit": place.map}
-                settings["began"] = self.began
+                settings |= {"began": self.began, "certificate": certificate}
                 self.items[output.key] = publish.finish(self.plan, part, output, **settings)
         bar.say("")
+
+    def certificate(self, number: int) -> Certificate | None:
+        """Return how the sensors of a part agree; None where nothing was normalized or there is one sensor."""
+        made = (report.certificate for report in self.ledger.reports(self.blocks[number]))
+        sums = [Sums.from_dict(found) for found in made if found is not None]
+        return Certificate(functools.reduce(operator.add, sums)) if sums else None
 
     def unreadable(self, number: int) -> list[dict[str, Any]]:
         """
@@ -276,6 +286,7 @@ def block_task(
         dilate=request.dilate,
         halo=plan.halo,
         resampling=request.resampling,
+        rules=request.rules,
         on_error=request.on_error,
         outputs=outputs,
         ledger=plan.run_folder,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -10,9 +11,12 @@ import xarray as xr
 from musyq_cube.errors import ReadError
 from musyq_cube.mask import mask, unclear
 from musyq_cube.methods import get_method
+from musyq_cube.normalize.chain import Observation, normalize_bands, refuse
+from musyq_cube.normalize.cube import observations
 from musyq_cube.plan.estimate import fits, observed_bytes
 from musyq_cube.read.block import Failure, read_band, read_block
 from musyq_cube.read.warp import source_window
+from musyq_cube.run.certify import Certifier
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from odc.geo.geobox import GeoBox
 
+    from musyq_cube.normalize.certificate import Sums
     from musyq_cube.read.fuse import Group
     from musyq_cube.run.report import BlockTask
     from musyq_cube.scene import Scene, SourceGrid
@@ -48,19 +53,38 @@ class Observer:
         """Read and mask the QA (and what the method weighs by) of `groups`."""
         self._task, self._groups = task, groups
         method = get_method(task.method)
-        ds = self._read((), angles=method.angles, halo=task.halo)
+        ds = self._read((), angles=method.angles or task.rules is not None, halo=task.halo)
+        self._seen: list[Observation] = []
+        if task.rules is not None:
+            self._seen = observations(_inside(ds, task.halo))
+            for t, seen in enumerate(self._seen):
+                _inside(ds["qa"], task.halo).values[t] |= refuse(seen, task.rules)
         reach = float(dict(task.options).get("reach", method.reach)) if method.reach else 0.0
         self.qa = _masked_qa(ds, task.dilate, reach, task.halo)
         if method.angles:
             self.qa["vza"] = _inside(ds["vza"], task.halo)
         self._unclear = _unclear(self.qa)
         self._drop_unclear()
+        self.certifier = self._certifier()
+
+    def _certifier(self) -> Certifier | None:
+        """Return what compares the sensors, where there are several."""
+        sensors = [seen.sensor for seen in self._seen]
+        if self._task.rules is None or len(set(sensors)) < 2:
+            return None
+        return Certifier(self.qa["time"].values, sensors, self._task.rules)
+
+    @property
+    def sums(self) -> Sums | None:
+        """How the sensors agree so far; None where there is nothing to compare."""
+        return None if self.certifier is None else self.certifier.sums
 
     def bands(self, names: Iterable[str]) -> xr.Dataset:
         """Return the cube of some bands with `qa` and what belongs to it; unclear pixels are NaN."""
         ds = self._read(tuple(names))
         for name in names:
             ds[name].values[self._unclear] = np.nan
+        self._normalize({name: ds[name].values for name in names})
         return ds.assign({name: self.qa[name] for name in self.qa.data_vars})
 
     def band(self, name: str) -> npt.NDArray[np.float32]:
@@ -74,13 +98,33 @@ class Observer:
             self._read((name,))
             raise
         values[self._unclear] = np.nan
+        self._normalize({name: values})
         return values
+
+    def _normalize(self, bands: dict[str, npt.NDArray[np.float32]]) -> None:
+        """Normalize bands (time, y, x) in place, time step by time step, and add the bits to the QA."""
+        rules, certifier = self._task.rules, self.certifier
+        if rules is None:
+            return
+        for t, seen in enumerate(self._seen):
+            now = {name: values[t] for name, values in bands.items()}
+            watch = None
+            if certifier is not None and certifier.wants(t):
+                certifier.begin(t, now)
+                watch = partial(certifier.step, t)
+            made, bits = normalize_bands(now, seen, rules, watch)
+            if watch is not None and certifier is not None:
+                certifier.end(t)
+            for name, values in made.items():
+                bands[name][t] = values
+            self.qa["qa"].values[t] |= bits
 
     def _drop_unclear(self) -> None:
         """Leave out the observations without a clear pixel here: nothing of them needs to be decoded."""
         keep = np.flatnonzero(~self._unclear.all(axis=(1, 2)))
         if 0 < len(keep) < len(self._groups):
             self._groups = tuple(self._groups[i] for i in keep)
+            self._seen = [self._seen[i] for i in keep] if self._seen else []
             self.qa = self.qa.isel(time=keep)
             self._unclear = self._unclear[keep]
 
@@ -88,6 +132,7 @@ class Observer:
         task = self._task
         geobox = task.geobox.pad(halo) if halo else task.geobox
         options: dict[str, Any] = {"resampling": task.resampling, "angles": angles, "on_error": task.on_error}
+        options["air"] = angles and task.rules is not None
         ds, failures = read_block(self._groups, geobox, bands, **options)
         if failures:
             raise UnreadableError(failures)
@@ -113,7 +158,8 @@ def _quarters(
     reaching = _reaching(task, groups, box.pad(task.halo) if task.halo else box)
     shape = (box.shape[0], box.shape[1])
     count, method = len(reaching), get_method(task.method)
-    need = observed_bytes(method, shape, task.halo, observations=count, bands=len(task.bands))
+    held: dict[str, Any] = {"observations": count, "bands": len(task.bands), "normalized": task.rules is not None}
+    need = observed_bytes(method, shape, task.halo, **held)
     if fits(need, shape, task.halo):
         yield where, reaching
         return

@@ -15,6 +15,7 @@ from musyq_cube.store import access
 from musyq_cube.store import conventions as c
 from musyq_cube.store import publish as stac
 from musyq_cube.store import zarr as store
+from musyq_cube.store.evidence import write_certificate
 from musyq_cube.store.item import build_item, provenance_assets, thumbnail_asset
 from musyq_cube.store.pyramid import pyramid
 from musyq_cube.store.quicklook import write_thumbnail
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     import pystac
 
+    from musyq_cube.normalize.certificate import Certificate
     from musyq_cube.plan import Output, Part, Plan
     from musyq_cube.types import JSON
     from musyq_cube.variable import Variable
@@ -70,6 +72,7 @@ def finish(
     provenance: tuple[bytes, bytes],
     submit: Callable[..., Any],
     began: float,
+    certificate: Certificate | None = None,
 ) -> pystac.Item:
     """
     Make a product of an output whose blocks are all there, and publish it.
@@ -86,11 +89,16 @@ def finish(
         Runs the chunks of the pyramid, like ``map``.
     began
         When the run began, in seconds since 1970.
+    certificate
+        How its sensors agree, where there are several.
     """
     statistics = pyramid(output.store, submit)
     sweep(output.store, began)
     store.consolidate(output.store)
     picture = write_thumbnail(output.store, access.join(output.folder, c.THUMBNAIL_NAME))
+    files = {"thumbnail": thumbnail_asset(picture)}
+    if certificate is not None:
+        files |= write_certificate(certificate, output.folder)
     made = build_item(
         item_id=output.item_id,
         collection=output.collection,
@@ -107,7 +115,8 @@ def finish(
         inputs=len(part.scenes),
         left_out=[(item.scene, public(item.reason)) for item in plan.left_out],
         failures=failures,
-        files={"thumbnail": thumbnail_asset(picture), **provenance_assets(plan.run_id, *provenance)},
+        files=files | provenance_assets(plan.run_id, *provenance),
+        certificate=None if certificate is None else certificate.summary(),
         base=plan.request.out,
     )
     return stac.publish(made, plan.request.out)
@@ -149,7 +158,8 @@ def lineage(plan: Plan, output: Output) -> str:
     The words are those of the order, so that equal orders say the same.
     """
     request = plan.request
-    steps = [plan.quantity.upper(), f"resampled ({request.resampling}) to {request.grid}"]
+    steps = [f"normalized ({', '.join(request.normalize)})"] if request.normalize else []
+    steps = [*steps, plan.quantity.upper(), f"resampled ({request.resampling}) to {request.grid}"]
     steps.append("masked" + (f", clouds grown by {request.dilate:g} m" if request.dilate else ""))
     steps.append(request.method + "".join(f" {name}={value}" for name, value in request.options))
     recipe = get_recipe(output.product)

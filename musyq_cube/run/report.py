@@ -10,6 +10,7 @@ from musyq_cube.errors import RunError
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
 
+    from musyq_cube.normalize.rules import Rules
     from musyq_cube.period import Period
     from musyq_cube.scene import Scene
     from musyq_cube.types import JSON, OnError
@@ -38,6 +39,8 @@ class BlockTask:
     dilate: float
     halo: int
     resampling: str
+    rules: Rules | None
+    """Of normalization; None: pixels are taken as they are."""
     on_error: OnError
     outputs: tuple[tuple[str, str, str], ...]
     """(product id, Item id, store) of everything that is written."""
@@ -63,6 +66,8 @@ class BlockReport:
     """SHA-256 of the packed bytes by Item id and layer."""
     failures: tuple[JSON, ...] = ()
     """Scenes that could not be read: scene, band, step, error."""
+    certificate: JSON | None = None
+    """Sums of how the sensors agree in this block (:class:`musyq_cube.normalize.certificate.Sums`)."""
     seconds: dict[str, float] = field(default_factory=dict)
     """Wall time by step."""
     peak_memory: int = 0

@@ -63,6 +63,8 @@ PARTS_NAME: Final = "items"
 """Folder of the stac-geoparquet part files of a collection."""
 
 ASSET_DATA: Final = "data"
+CERTIFICATE_NAME: Final = "certificate.json"
+CERTIFICATE_PLOT_NAME: Final = "certificate.png"
 ROLE_PROVENANCE: Final = "provenance"
 ROLE_MIRROR: Final = "collection-mirror"
 

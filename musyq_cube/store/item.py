@@ -49,6 +49,7 @@ def build_item(
     inputs: int = 0,
     left_out: Sequence[tuple[str, str]] = (),
     failures: Sequence[JSON] = (),
+    certificate: JSON | None = None,
     files: Mapping[str, pystac.Asset] | None = None,
     base: str | None = None,
     public_url: str | None = None,
@@ -82,6 +83,8 @@ def build_item(
         (scene, reason) of scenes found but not used.
     failures
         What could not be read: scene, band, step, error.
+    certificate
+        Statistics of how its sensors agree, where there are several and they were normalized.
     files
         More assets: thumbnail, plan, inputs (see :func:`file_asset`); hrefs relative to the Item.
     base
@@ -112,6 +115,8 @@ def build_item(
         "musyq:failure_count": len(failures),
         "musyq:failures": list(failures[:_MOST_FAILURES]),
     }
+    if certificate is not None:
+        item.properties["musyq:certificate"] = certificate
     item.add_asset(c.ASSET_DATA, _data_asset(geobox, variables, statistics))
     for name, asset in (files or {}).items():
         item.add_asset(name, asset)

@@ -1,0 +1,215 @@
+"""Characterize: find out what has to be done to scenes so that they agree with all others."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from musyq_cube.errors import MusyqError, NormalizeError
+from musyq_cube.normalization import STEPS, Atmosphere, Field, Geometric, Normalization, Simple
+from musyq_cube.normalize.aerosol import retrieve, retrieve_series, view, with_field, write_field
+from musyq_cube.normalize.ancillary import Ancillary
+from musyq_cube.normalize.calibration import calibration_for
+from musyq_cube.normalize.detect import detect_scene
+from musyq_cube.normalize.geometric import register
+from musyq_cube.read.prepare import prepare
+from musyq_cube.scene import Scene
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from musyq_cube.normalize.aerosol import AodField, View
+
+    Progress: TypeAlias = Callable[[int, int, str], None]
+
+log = logging.getLogger(__name__)
+
+FAULTS = (MusyqError, OSError, ValueError, RuntimeError)
+"""What keeps a step from being found for one scene; the others go on."""
+SERIES = 3
+"""Dates of one sensor and grid from which the clearest blue of all says what the ground is."""
+PARTNER = 30.0
+"""Days from which dates are taken into the series of a scene."""
+
+
+def characterize(
+    scenes: Scene | Iterable[Scene],
+    base: Scene | Iterable[Scene] | None = None,
+    ancillary: Ancillary | None = None,
+    *,
+    steps: Sequence[str] = STEPS,
+    model: str = "continental",
+    out: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Any:
+    """
+    Find the coefficients that make scenes agree with all others, without changing a pixel.
+
+    Parameters
+    ----------
+    scenes
+        One scene or several. Several dates of one sensor and place help each other: clouds and aerosol are found by
+        comparing them.
+    base
+        Scenes whose geolocation is taken for right (Landsat for 10–30 m, MODIS for 250 m and coarser). Without a base
+        the native geolocation is kept.
+    ancillary
+        DEM, aerosol grid (CAMS, MERRA-2), water vapour and ozone, where known. Default: climatologies by latitude and
+        season, and sea level.
+    steps
+        Which steps to find; those that are not named keep what the scene has already.
+    model
+        Aerosol model, one of `musyq_cube.normalize.lut.MODELS`.
+    out
+        Folder for gridded fields (aerosol, masks): a store for every scene. Default: a folder in the temporary one.
+    progress
+        Called with (done, total, scene id).
+
+    Returns
+    -------
+    Normalization or list of Normalization
+        In the order of the scenes; put it on a scene with ``scene.replace(normalization=…)`` or into a catalogue with
+        :func:`musyq_cube.catalog.remember`. A step that could not be found, or that would not make the scene better,
+        is not applied and says why.
+
+    Raises
+    ------
+    NormalizeError
+        For unknown steps.
+
+    Examples
+    --------
+    >>> characterize(scene)  # doctest: +SKIP
+    <Normalization of LC08_…>
+      geometric   identity · no base was given
+      atmosphere  applied · dark-target in 3120 of 3721 windows
+    """
+    if unknown := [step for step in steps if step not in STEPS]:
+        raise NormalizeError(f"steps={', '.join(unknown)}: there are {', '.join(STEPS)}")
+    many = [scenes] if isinstance(scenes, Scene) else list(scenes)
+    folder = str(out) if out is not None else str(Path(tempfile.gettempdir(), "musyq-normalization"))
+    bases = () if base is None else (base,) if isinstance(base, Scene) else tuple(base)
+    work = _Work(many, bases, ancillary or Ancillary(), tuple(steps), model, folder, progress)
+    found = work.run()
+    return found[0] if isinstance(scenes, Scene) else found
+
+
+@dataclasses.dataclass
+class _Work:
+    """The scenes and what has been found of each so far."""
+
+    scenes: list[Scene]
+    bases: tuple[Scene, ...]
+    known: Ancillary
+    steps: tuple[str, ...]
+    model: str
+    folder: str
+    progress: Progress | None
+
+    def run(self) -> list[Normalization]:
+        """Find step after step: masks, calibration and position of all scenes, then their air."""
+        found = [scene.normalization or Normalization(scene.id) for scene in self.scenes]
+        for i, scene in enumerate(self.scenes):
+            found[i] = self._alone(scene, found[i])
+            self._tell(i, scene)
+        if "atmosphere" in self.steps:
+            found = self._air(found)
+        return [self._rest(scene, one) for scene, one in zip(self.scenes, found, strict=True)]
+
+    def _alone(self, scene: Scene, found: Normalization) -> Normalization:
+        if not scene.qa and scene.quantity == "toa" and "atmosphere" in self.steps:
+            found = found.replace(mask=self._mask(scene))
+        if "calibration" in self.steps:
+            found = found.replace(calibration=calibration_for(scene.sensor, scene.datetime))
+        if "geometric" in self.steps:
+            found = found.replace(
+                geometric=self._position(prepare(scene.replace(normalization=found), ("calibration",)))
+            )
+        return found
+
+    def _mask(self, scene: Scene) -> Field | None:
+        others = [s for s in self.scenes if s is not scene and s.sensor == scene.sensor and _near(s, scene)]
+        try:
+            return detect_scene(scene, others, out=f"{self.folder}/{scene.id}.mask.zarr")
+        except FAULTS as error:
+            log.warning("scene %s: no mask could be made: %s", scene.id, error)
+            return None
+
+    def _position(self, scene: Scene) -> Geometric:
+        bases = [b for b in self.bases if b.geometry.intersects(scene.geometry)]
+        if not self.bases:
+            return Geometric(applied=False, reason="no base was given")
+        if scene.id in {b.id for b in self.bases}:
+            return Geometric(applied=False, reason="is the base")
+        if not bases:
+            return Geometric(applied=False, reason="no base overlaps it")
+        band = next((b for b in ("nir08", "nir", "red") if b in scene.sources), scene.bands[0][0])
+        try:
+            return register(scene, [b.lend((band,)) for b in bases], band=band)[0]
+        except FAULTS as error:
+            return Geometric(applied=False, reason=f"native geolocation kept: {error}")
+
+    def _air(self, found: list[Normalization]) -> list[Normalization]:
+        found = list(found)
+        views: dict[int, View] = {}
+        series: dict[tuple[Any, ...], list[int]] = defaultdict(list)
+        for i, scene in enumerate(self.scenes):
+            if scene.quantity != "toa":
+                found[i] = found[i].replace(atmosphere=Atmosphere(False, f"is {scene.quantity} already"))
+                continue
+            ready = prepare(scene.replace(normalization=found[i]), ("calibration", "geometric"))
+            try:
+                views[i] = view(ready, **self.known.over(scene))
+            except FAULTS as error:
+                found[i] = found[i].replace(atmosphere=Atmosphere(False, f"not found: {error}"))
+                continue
+            series[scene.sensor, views[i].grid].append(i)
+        for members in series.values():
+            for i, (atmosphere, field) in zip(members, self._of_series([views[i] for i in members]), strict=True):
+                found[i] = found[i].replace(atmosphere=self._kept(self.scenes[i], atmosphere, field))
+        return found
+
+    def _of_series(self, views: list[View]) -> list[tuple[Atmosphere, AodField]]:
+        """Dark targets date by date; where there is no 2.1 µm band, the clearest blue of the series, else the rest."""
+        together: Sequence[tuple[Atmosphere, AodField] | None] = [None] * len(views)
+        if len(views) >= SERIES and "swir22" not in views[0].toa:
+            try:
+                together = retrieve_series(views, model=self.model)
+            except FAULTS as error:
+                log.warning("%s: no aerosol from the series of dates: %s", views[0].id, error)
+        return [
+            one or retrieve(seen, ancillary=self.known.aerosol_of, model=self.model)
+            for seen, one in zip(views, together, strict=True)
+        ]
+
+    def _kept(self, scene: Scene, atmosphere: Atmosphere, field: AodField) -> Atmosphere:
+        if field.aod.size > 1 and atmosphere.source != "climatology":
+            written, _ = write_field(field, f"{self.folder}/{scene.id}.aod.zarr")
+            atmosphere = with_field(atmosphere, written)
+        dem = self.known.dem
+        if not isinstance(dem, str):  # none, or tiles: then the median stands for all pixels
+            return atmosphere
+        return dataclasses.replace(atmosphere, elevation=Field(dem))
+
+    def _rest(self, scene: Scene, found: Normalization) -> Normalization:
+        reflective = scene.quantity in {"toa", "sr"}
+        if "direction" in self.steps:
+            reason = "c-factor with fixed coefficients" if reflective else f"is {scene.quantity} already"
+            found = found.replace(direction=Simple(reflective, reason))
+        if "spectral" in self.steps:
+            found = found.replace(spectral=Simple(True, "linear, by band and sensor"))
+        return found
+
+    def _tell(self, done: int, scene: Scene) -> None:
+        if self.progress is not None:
+            self.progress(done + 1, len(self.scenes), scene.id)
+
+
+def _near(one: Scene, other: Scene) -> bool:
+    """Whether two scenes show the same place within a month or two of each other."""
+    days = abs((one.time - other.time).total_seconds()) / 86400
+    return 0 < days <= 2 * PARTNER and one.geometry.intersects(other.geometry)

@@ -1,0 +1,162 @@
+"""Normalize a cube: every time step on its own, lazily, block by block."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import xarray as xr
+
+from musyq_cube.errors import NormalizeError
+from musyq_cube.normalize.chain import Observation, check_bands, normalize_bands
+from musyq_cube.normalize.rules import PIXEL_STEPS, Rules, choose_reference, quantity_after
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Array: TypeAlias = np.ndarray[Any, Any]
+
+ANGLES = ("sza", "vza", "raa")
+AIR = ("aod", "tcwv", "ozone", "elevation")
+NOT_BANDS = frozenset({"qa", *ANGLES, *AIR, "saa", "vaa", "cloud_distance"})
+METRES_PER_DEGREE = 111_320.0
+
+
+def normalize(
+    cube: xr.Dataset,
+    steps: Sequence[str] = PIXEL_STEPS,
+    *,
+    reference: str | None = None,
+    sun: float | None = None,
+) -> xr.Dataset:
+    """
+    Make the scenes of a cube the same in atmosphere, direction and spectrum.
+
+    Position and calibration are corrected while the scenes are read (see :func:`musyq_cube.cube`). In this order:
+    ``atmosphere`` makes surface reflectance of top-of-atmosphere reflectance, by tables of 6S with the aerosol that
+    :func:`musyq_cube.characterize` found; ``direction`` brings it to the nadir view (c-factor of RossThick–LiSparse-R
+    with the coefficients of Roy et al. 2016); ``spectral`` brings every band to the reference sensor's.
+
+    Parameters
+    ----------
+    cube
+        From :func:`musyq_cube.cube`, masked or not: bands float32 (time, y, x), reflectance 0…1, NaN where missing;
+        sza, vza, raa in degrees; aod, tcwv, ozone, elevation where there is top-of-atmosphere reflectance to correct.
+    steps
+        Any of ``"atmosphere"``, ``"direction"``, ``"spectral"``.
+    reference
+        Id of the sensor whose bands are the reference. Default: ``landsat8-oli`` for pixels below 250 m,
+        ``modis-terra`` above.
+    sun
+        Solar zenith in degrees to bring directions to. Default: the one observed.
+
+    Returns
+    -------
+    xarray.Dataset
+        As `cube`, lazy where it was: bands normalized, NaN where the angles are beyond what the models hold for (solar
+        zenith 75°, view zenith 60°); bits added to `qa`; coordinate `quantity` says what each time step has become.
+        Pixels depend on nothing but themselves, so they are the same whatever the chunks.
+
+    Raises
+    ------
+    NormalizeError
+        For unknown steps; for angles or air that the cube lacks; for bands more than 40 nm from the reference's.
+
+    Examples
+    --------
+    >>> clean = normalize(mask(cube))  # doctest: +SKIP
+    """
+    rules = Rules(tuple(steps), reference or choose_reference(_resolution(cube)), sun)
+    _check(cube, rules)
+    names = [str(n) for n, v in cube.data_vars.items() if n not in NOT_BANDS and v.dims == ("time", "y", "x")]
+    layers = [name for name in ("qa", *ANGLES, *AIR) if name in cube]
+    labels = [
+        tuple(str(cube[c].values[t]) for c in ("sensor", "quantity", "aerosol")) for t in range(cube.sizes["time"])
+    ]
+    kinds = sorted(set(labels))
+    kind = xr.DataArray(np.array([kinds.index(label) for label in labels], np.int16), dims="time")
+    made = xr.apply_ufunc(
+        partial(_block, names=tuple(names), layers=tuple(layers), kinds=tuple(kinds), rules=rules),
+        *(cube[name] for name in names),
+        *(cube[name] for name in layers),
+        kind,
+        output_core_dims=[()] * (len(names) + 1),
+        dask="parallelized",
+        output_dtypes=[np.float32] * len(names) + [np.uint16],
+        keep_attrs=False,
+    )
+    out = cube.assign({n: v.assign_attrs(_attrs(cube[n], rules)) for n, v in zip(names, made[:-1], strict=True)})
+    out["qa"] = made[-1].assign_attrs(cube["qa"].attrs)
+    after = np.array([quantity_after(label[1], rules.steps) for label in labels], str)
+    out = out.assign_coords(quantity=("time", after)).drop_vars([name for name in AIR if name in out])
+    return out.assign_attrs(normalized=" ".join(rules.steps), reference=rules.reference)
+
+
+def observations(block: xr.Dataset) -> list[Observation]:
+    """Return what the steps must know of each time step of a block (numpy) that `read_block` made."""
+    layers = [name for name in (*ANGLES, *AIR) if name in block]
+    columns = (block[name].values.tolist() for name in ("sensor", "quantity", "aerosol"))
+    return [
+        Observation(*label, **{name: block[name].values[t] for name in layers})
+        for t, label in enumerate(zip(*columns, strict=True))
+    ]
+
+
+def _block(
+    *arrays: Array, names: tuple[str, ...], layers: tuple[str, ...], kinds: Any, rules: Rules
+) -> tuple[Array, ...]:
+    """Normalize one block, time step by time step; arrays (time, y, x), the last one (time, 1, 1)."""
+    bands = dict(zip(names, arrays, strict=False))
+    others = dict(zip(layers, arrays[len(names) :], strict=False))
+    out = {name: np.empty(array.shape, np.float32) for name, array in bands.items()}
+    qa = others.pop("qa").copy()
+    for t, kind in enumerate(arrays[-1].ravel()):
+        sensor, quantity, aerosol = kinds[kind]
+        seen = Observation(sensor, quantity, aerosol, **{name: layer[t] for name, layer in others.items()})
+        made, bits = normalize_bands({name: array[t] for name, array in bands.items()}, seen, rules)
+        for name, array in made.items():
+            out[name][t] = array
+        qa[t] |= bits
+    return (*out.values(), qa)
+
+
+def _check(cube: xr.Dataset, rules: Rules) -> None:
+    """Say at once what would only be noticed when the first block is computed."""
+    lacking = [name for name in ("qa", *ANGLES) if name not in cube]
+    if lacking:
+        raise NormalizeError(f"the cube has no {', '.join(lacking)}: make it with angles=True")
+    if "spectral" in rules.steps:
+        names = [str(n) for n, v in cube.data_vars.items() if n not in NOT_BANDS and v.dims == ("time", "y", "x")]
+        for sensor in sorted(set(cube["sensor"].values.tolist())):
+            check_bands(sensor, names, rules.reference)
+    if "atmosphere" not in rules.steps:
+        return
+    bare = (cube["quantity"].values == "toa") & (cube["aerosol"].values == "")
+    if bare.any():
+        scenes = ", ".join(str(s) for s in cube["scene"].values[bare][:3])
+        raise NormalizeError(
+            f"{int(bare.sum())} of {bare.size} time steps are top-of-atmosphere reflectance and were not characterized "
+            f"({scenes}{' …' if bare.sum() > 3 else ''}): run musyq_cube.characterize on the scenes, or leave the step "
+            "'atmosphere' out"
+        )
+
+
+def _attrs(band: xr.DataArray, rules: Rules) -> dict[str, Any]:
+    if str(band.name).startswith("lwir"):
+        return dict(band.attrs)
+    word = "nadir BRDF-adjusted surface reflectance" if "direction" in rules.steps else "surface reflectance"
+    if "atmosphere" not in rules.steps:
+        return dict(band.attrs)
+    return band.attrs | {
+        "long_name": f"{band.name} {word}",
+        "standard_name": "surface_bidirectional_reflectance",
+        "comment": f"normalized: {', '.join(rules.steps)}; bands of {rules.reference}",
+    }
+
+
+def _resolution(cube: xr.Dataset) -> float:
+    """Pixel size in metres."""
+    x = cube["x"].values
+    step = abs(float(x[-1] - x[0])) / (x.size - 1) if x.size > 1 else 0.0
+    return step * METRES_PER_DEGREE if cube["x"].attrs.get("units", "").startswith("degree") else step
