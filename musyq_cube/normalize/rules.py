@@ -15,6 +15,8 @@ VERSION = "1"
 """Raised when the same scenes and coefficients would give other numbers: part of the key of every product."""
 PIXEL_STEPS = ("atmosphere", "direction", "spectral")
 """The steps that :func:`normalize` applies; geometric and calibration ones are applied while reading."""
+APPLIED = ("geometric", "calibration", *PIXEL_STEPS)
+"""The steps that an order applies. Topography is not among them: it needs the terrain of every scene's own grid."""
 FINE_REFERENCE, COARSE_REFERENCE = "landsat8-oli", "modis-terra"
 COARSE = 250.0
 """Metres of pixel from which MODIS bands are the reference, not those of OLI."""
