@@ -150,7 +150,9 @@ def without(groups: tuple[Group, ...], failures: Iterable[Failure]) -> tuple[Gro
 
 
 def _masked_qa(ds: xr.Dataset, dilate: float, reach: float, halo: int) -> xr.Dataset:
-    """Apply the mask to the QA date by date (its temporaries are then those of one date) and drop the halo."""
+    """Apply the mask to the QA, where it grows date by date (its temporaries are then of one), and drop the halo."""
+    if not dilate and not reach:
+        return _inside(mask(ds[["qa"]]), halo)
     layers = [mask(ds[["qa"]].isel(time=[t]), dilate=dilate, distance=reach) for t in range(ds.sizes["time"])]
     inside = [_inside(layer, halo) for layer in layers]
     if not inside:
