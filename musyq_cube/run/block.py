@@ -17,6 +17,7 @@ from musyq_cube.composite import Observations, reduce, reduce_band, reduce_qa
 from musyq_cube.errors import StoreError
 from musyq_cube.methods import get_method
 from musyq_cube.products import get_recipe
+from musyq_cube.read.block import Room
 from musyq_cube.run.ledger import Ledger
 from musyq_cube.run.observe import Observer, UnreadableError, parts, without
 from musyq_cube.run.report import BlockError, BlockReport, BlockTask
@@ -137,19 +138,20 @@ def _is_hopeless(error: BlockError) -> bool:
 def _composite(task: BlockTask, groups: tuple[Group, ...], clock: _Clock) -> xr.Dataset:
     """Reduce a block part by part: only the observations of one part are in memory."""
     out: dict[str, Any] = {}
+    room = Room()
     for where, reaching in parts(task, groups):
-        made = _part(replace(task, geobox=task.geobox[where]), reaching, clock)
+        made = _part(replace(task, geobox=task.geobox[where]), reaching, clock, room)
         for name, values in made.items():
             out.setdefault(name, np.empty(task.geobox.shape, values.dtype))[where] = values
     coords = {name: coord.variable for name, coord in xr_coords(task.geobox, always_yx=True).items()}
     return xr.Dataset({name: (("y", "x"), values) for name, values in out.items()}, coords)
 
 
-def _part(task: BlockTask, groups: tuple[Group, ...], clock: _Clock) -> dict[str, npt.NDArray[Any]]:
+def _part(task: BlockTask, groups: tuple[Group, ...], clock: _Clock, room: Room) -> dict[str, npt.NDArray[Any]]:
     """Reduce all bands together, or band by band where the method allows it, so that only one is in memory."""
     options: dict[str, Any] = dict(task.options)
     with clock.step("read qa"):
-        observer = Observer(task, groups)
+        observer = Observer(task, groups, room)
     if get_method(task.method).joint:
         with clock.step("read"):
             cube = observer.bands(task.bands)

@@ -11,7 +11,7 @@ from musyq_cube.errors import ReadError
 from musyq_cube.mask import mask, unclear
 from musyq_cube.methods import get_method
 from musyq_cube.plan.estimate import fits, observed_bytes
-from musyq_cube.read.block import Failure, read_band, read_block
+from musyq_cube.read.block import Failure, Room, read_band, read_block
 from musyq_cube.read.warp import source_window
 
 if TYPE_CHECKING:
@@ -44,9 +44,9 @@ class Observer:
     `without`) when :class:`UnreadableError` says so.
     """
 
-    def __init__(self, task: BlockTask, groups: tuple[Group, ...]) -> None:
-        """Read and mask the QA (and what the method weighs by) of `groups`."""
-        self._task, self._groups = task, groups
+    def __init__(self, task: BlockTask, groups: tuple[Group, ...], room: Room | None = None) -> None:
+        """Read and mask the QA (and what the method weighs by) of `groups`; bands are put into `room`."""
+        self._task, self._groups, self._room = task, groups, room
         method = get_method(task.method)
         ds = self._read((), angles=method.angles, halo=task.halo)
         reach = float(dict(task.options).get("reach", method.reach)) if method.reach else 0.0
@@ -88,7 +88,7 @@ class Observer:
         task = self._task
         geobox = task.geobox.pad(halo) if halo else task.geobox
         options: dict[str, Any] = {"resampling": task.resampling, "angles": angles, "on_error": task.on_error}
-        ds, failures = read_block(self._groups, geobox, bands, **options)
+        ds, failures = read_block(self._groups, geobox, bands, **options, room=self._room if bands else None)
         if failures:
             raise UnreadableError(failures)
         return ds
