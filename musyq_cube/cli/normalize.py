@@ -53,7 +53,7 @@ def normalize(catalog: str, *, as_json: bool, **order: Any) -> None:
     else:
         click.echo(repr(report))
     if report.failed:
-        sys.exit(PARTLY if report.found else FAILED)
+        sys.exit(PARTLY if len(report.failed) < len(report.found) + len(report.existing) else FAILED)
 
 
 @click.group()

@@ -84,10 +84,14 @@ def _layer(field: Field) -> Source:
 
 def _air(found: Atmosphere) -> Air:
     aod = _layer(found.aod) if isinstance(found.aod, Field) else found.aod
-    elevation = found.elevation
-    if isinstance(elevation, Field):  # a DEM in metres, wanted in km
-        elevation = dataclasses.replace(_layer(elevation), scale=0.001, valid=(-500.0, 9_000.0))
-    return Air(found.model, aod, found.tcwv, found.ozone, elevation)
+    return Air(found.model, aod, found.tcwv, found.ozone, _height(found.elevation))
+
+
+def _height(elevation: float | Field) -> float | Source:
+    """Return the height of the ground in km; a DEM is in metres."""
+    if not isinstance(elevation, Field):
+        return elevation
+    return dataclasses.replace(_layer(elevation), scale=0.001, valid=(-500.0, 9_000.0))
 
 
 def _calibrated(scene: Scene, found: Calibration) -> Scene:
