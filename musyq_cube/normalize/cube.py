@@ -125,8 +125,8 @@ def _check(cube: xr.Dataset, rules: Rules) -> None:
     """Say at once what would only be noticed when the first block is computed."""
     if elsewhere := [step for step in rules.steps if step not in PIXEL_STEPS]:
         raise NormalizeError(
-            f"steps={', '.join(elsewhere)}: here are {', '.join(PIXEL_STEPS)}; position and calibration are corrected by "
-            "musyq_cube.cube(corrections=…), topography by musyq_cube.normalize.topography"
+            f"steps={', '.join(elsewhere)}: here are {', '.join(PIXEL_STEPS)}; position and calibration are corrected "
+            "by musyq_cube.cube(corrections=…), topography by musyq_cube.normalize.topography"
         )
     lacking = [name for name in ("qa", *ANGLES) if name not in cube]
     if lacking:
@@ -138,8 +138,8 @@ def _check(cube: xr.Dataset, rules: Rules) -> None:
     if "atmosphere" not in rules.steps:
         if rules.steps and (toa := int((cube["quantity"].values == "toa").sum())):
             raise NormalizeError(
-                f"{toa} of {cube.sizes['time']} time steps are top-of-atmosphere reflectance, which cannot be brought to "
-                "another direction or spectrum: add the step 'atmosphere'"
+                f"{toa} of {cube.sizes['time']} time steps are top-of-atmosphere reflectance, which cannot be brought "
+                "to another direction or spectrum: add the step 'atmosphere'"
             )
         return
     bare = (cube["quantity"].values == "toa") & (cube["aerosol"].values == "")

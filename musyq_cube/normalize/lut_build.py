@@ -47,7 +47,8 @@ def build(
     Parameters
     ----------
     out
-        File to write (Zarr v3 in a zip), replaced at the end in one step.
+        File to write (Zarr v3 in a zip, name ending in ``.zip``), replaced at the end in one step; or a folder for it.
+        The setting ``luts.path`` makes `musyq_cube.normalize.lut` read it instead of the shipped one.
     models
         Aerosol models: some of continental, maritime, urban, desert.
     fine
@@ -78,7 +79,7 @@ def build(
     if unknown := [m for m in models if m not in _sixs.AEROSOLS]:
         raise NormalizeError(f"no aerosol model {', '.join(unknown)} in 6S: choose of {', '.join(_sixs.AEROSOLS)}")
     _sixs.executable()
-    path = Path(out)
+    path = Path(out) if Path(out).suffix == ".zip" else Path(out) / "atmosphere.zarr.zip"
     folder = Path(cache) if cache is not None else path.with_suffix(".runs")
     todo = sum(len(runs) for _, runs, _ in _stages(models, COUNTS[fine]))
     with _bar(todo, show=progress) as tick:
