@@ -67,7 +67,7 @@ def luts() -> None:
 
 
 @luts.command()
-@click.option("-o", "--out", required=True, help="Folder of the tables.")
+@click.option("-o", "--out", required=True, help="File (.zip) or folder of the tables.")
 @click.option("--model", "models", multiple=True, help="Aerosol model; repeatable. Default: all.")
 @click.option("--fine", is_flag=True, help="Four times as many 6S runs as the tables that come with the package.")
 @click.option("--processes", type=int, help="6S runs at a time; default: the cores.")

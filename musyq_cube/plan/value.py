@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from musyq_cube import __version__
+from musyq_cube.config import config
 from musyq_cube.errors import MusyqError, PlanError
 from musyq_cube.grid import blocks as cut
 from musyq_cube.methods import get_method
@@ -335,12 +336,17 @@ def output_key(plan: Plan, part: Part, product: str) -> str:
             "dilate": request.dilate,
             "resampling": request.resampling,
             "by": request.by,
-            "normalize": [NORMALIZATION, *request.normalize, request.reference, request.sun]
-            if request.normalize
-            else [],
+            "normalize": _normalization(request),
             "scenes": sorted(plan.scenes[i].key for i in part.scenes),
         }
     )
+
+
+def _normalization(request: Request) -> list[Any]:
+    """Return what of the normalization decides the pixels; tables of the user's own are known by their place."""
+    if not request.normalize:
+        return []
+    return [NORMALIZATION, *request.normalize, request.reference, request.sun, config.get("luts.path")]
 
 
 def digest(content: Any) -> str:
