@@ -1,10 +1,10 @@
 """
 What each step of normalization is worth: three simulated satellites through files, compared with each other.
 
-An archive of Landsat-8, Sentinel-2 and HJ-1 is simulated (spectral response, angles, aerosol, shifts, gain errors, noise,
-clouds), registered and characterized with Landsat-8 as the base. Pixels that are clear in two sensors at most 30 hours
-apart are compared on one grid: with no step, with all, and with each one left out. What the ground itself did between
-the two looks is known from the simulator and taken out. The table is printed as Markdown.
+An archive of Landsat-8, Sentinel-2 and HJ-1 is simulated (spectral response, angles, aerosol, shifts, gain errors,
+noise, clouds), registered and characterized with Landsat-8 as the base. Pixels that are clear in two sensors at most
+30 hours apart are compared on one grid: with no step, with all, and with each one left out. What the ground itself did
+between the two looks is known from the simulator and taken out. The table is printed as Markdown.
 
     python benchmarks/ablation.py --size 9600 --grid utm-30m utm-60m
 """

@@ -190,7 +190,7 @@ def executor(on: str, workers: int, *, processes: bool, memory: int, prefix: str
     make_client: Any = distributed.Client
     make_cluster: Any = distributed.LocalCluster
     if on == "local":
-        options = {"threads_per_worker": 1, "dashboard_address": "127.0.0.1:0", "silence_logs": logging.ERROR}
+        options = {"threads_per_worker": 1, "dashboard_address": "127.0.0.1:0", "silence_logs": logging.CRITICAL}
         with _deaf():
             cluster = make_cluster(n_workers=workers, memory_limit=memory // workers, **options)
         with _hushed("tornado.application"), cluster, make_client(cluster) as client:

@@ -108,7 +108,7 @@ def test_dark_target_over_canopies_that_know_nothing_of_its_relations(sensor):
         found.append(field.plain)
     rmse, inside = report(f"{sensor} canopies", found, [state["aod"] for state in STATES[sensor]])
     assert rmse <= BAR
-    assert inside > 0.8
+    assert inside > 0.66  # the envelope is one sigma
 
 
 def test_clearest_blue_of_a_series_of_hj1():
