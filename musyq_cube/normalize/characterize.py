@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from musyq_cube.errors import MusyqError, NormalizeError
-from musyq_cube.normalization import STEPS, Atmosphere, Field, Geometric, Normalization, Simple
+from musyq_cube.normalization import STEPS, Atmosphere, Field, Geometric, Normalization, Simple, Topographic
+from musyq_cube.normalize._relief import find_topography
 from musyq_cube.normalize.aerosol import retrieve, retrieve_series, view, with_field, write_field
 from musyq_cube.normalize.ancillary import Ancillary
 from musyq_cube.normalize.calibration import calibration_for
@@ -59,7 +60,7 @@ def characterize(
         the native geolocation is kept.
     ancillary
         DEM, aerosol grid (CAMS, MERRA-2), water vapour and ozone, where known. Default: climatologies by latitude and
-        season, and sea level.
+        season, sea level, and no topographic correction.
     steps
         Which steps to find; those that are not named keep what the scene has already.
     model
@@ -118,6 +119,8 @@ class _Work:
             self._tell(i, scene)
         if "atmosphere" in self.steps:
             found = self._air(found)
+        if "topography" in self.steps:
+            found = [one.replace(topography=self._relief(s, one)) for s, one in zip(self.scenes, found, strict=True)]
         return [self._rest(scene, one) for scene, one in zip(self.scenes, found, strict=True)]
 
     def _alone(self, scene: Scene, found: Normalization) -> Normalization:
@@ -194,6 +197,15 @@ class _Work:
         if not isinstance(dem, str):  # none, or tiles: then the median stands for all pixels
             return atmosphere
         return dataclasses.replace(atmosphere, elevation=Field(dem))
+
+    def _relief(self, scene: Scene, found: Normalization) -> Topographic:
+        dem = self.known.dem
+        if not isinstance(dem, str):
+            return Topographic(False, "no DEM was given" if dem is None else "the DEM is in tiles: give one raster")
+        try:
+            return find_topography(scene.replace(normalization=found), Field(dem))
+        except FAULTS as error:
+            return Topographic(False, f"not found: {error}")
 
     def _rest(self, scene: Scene, found: Normalization) -> Normalization:
         reflective = scene.quantity in {"toa", "sr"}

@@ -15,6 +15,8 @@ VERSION = "1"
 """Raised when the same scenes and coefficients would give other numbers: part of the key of every product."""
 PIXEL_STEPS = ("atmosphere", "direction", "spectral")
 """The steps that :func:`normalize` applies; geometric and calibration ones are applied while reading."""
+CHAIN = ("atmosphere", "topography", "direction", "spectral")
+"""The same with the optional one, in the order in which they are applied."""
 FINE_REFERENCE, COARSE_REFERENCE = "landsat8-oli", "modis-terra"
 COARSE = 250.0
 """Metres of pixel from which MODIS bands are the reference, not those of OLI."""
@@ -73,6 +75,6 @@ def needs(quantity: str, steps: Sequence[str]) -> tuple[str, ...]:
     (('direction',), ())
     """
     out = ["atmosphere"] if quantity == "toa" and "atmosphere" in steps else []
-    if "direction" in steps and quantity_after(quantity, ("atmosphere",) if out else ()) == "sr":
-        out.append("direction")
+    if quantity_after(quantity, ("atmosphere",) if out else ()) == "sr":
+        out += [step for step in ("topography", "direction") if step in steps]
     return tuple(out)

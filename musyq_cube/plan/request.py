@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from musyq_cube.errors import MusyqError, PlanError
 from musyq_cube.methods import get_method
 from musyq_cube.normalization import STEPS
-from musyq_cube.normalize.rules import FINE_REFERENCE, PIXEL_STEPS, Rules
+from musyq_cube.normalize.rules import CHAIN, FINE_REFERENCE, Rules
 from musyq_cube.period import parse_period, split
 from musyq_cube.products.recipe import get_recipe, resolution_label
 from musyq_cube.sensor import sensors
@@ -88,7 +88,7 @@ class Request:
     @property
     def rules(self) -> Rules | None:
         """The rules of normalization; None where nothing is to be done to pixels."""
-        steps = tuple(step for step in PIXEL_STEPS if step in self.normalize)
+        steps = tuple(step for step in CHAIN if step in self.normalize)
         return Rules(steps, self.reference or FINE_REFERENCE, self.sun) if steps else None
 
     @property

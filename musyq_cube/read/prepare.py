@@ -6,17 +6,19 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from musyq_cube.normalization import Field, Geometric
-from musyq_cube.scene import Air, Quality, Source
+from musyq_cube.scene import Air, Quality, Relief, Source
 from musyq_cube.types import QA
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from musyq_cube.normalization import Atmosphere, Calibration
+    from musyq_cube.normalization import Atmosphere, Calibration, Topographic
     from musyq_cube.scene import Angles, Scene
 
 READ_STEPS = ("geometric", "calibration", "atmosphere")
 """The steps that reading has a part in: the mapping, scale and offset, and the air that the correction needs."""
+HEIGHTS = (-500.0, 9_000.0)
+"""Metres that the ground can be at; anything else in an elevation model is missing."""
 
 
 def prepare(scene: Scene, steps: Iterable[str] = READ_STEPS) -> Scene:
@@ -30,8 +32,9 @@ def prepare(scene: Scene, steps: Iterable[str] = READ_STEPS) -> Scene:
     steps
         ``geometric``: the mapping of every layer is corrected (pixels are still resampled once). ``calibration``:
         gain and offset go into scale and offset. ``atmosphere``: `Scene.air` says what the correction needs; reading
-        then adds ``aod``, ``tcwv``, ``ozone`` and ``elevation``. Others concern the cube and are ignored here. The
-        mask that was made for a sensor without one is always used.
+        then adds ``aod``, ``tcwv``, ``ozone`` and ``elevation``. ``topography``: likewise `Scene.relief` and ``saa``,
+        ``slope``, ``aspect``. Others concern the cube and are ignored here. The mask that was made for a sensor without
+        one is always used.
 
     Examples
     --------
@@ -52,6 +55,8 @@ def prepare(scene: Scene, steps: Iterable[str] = READ_STEPS) -> Scene:
         scene = _moved(scene, found.geometric)
     if "atmosphere" in steps and found.atmosphere is not None and found.atmosphere.applied:
         scene = scene.replace(air=_air(found.atmosphere))
+    if "topography" in steps and found.topography is not None and found.topography.applied:
+        scene = scene.replace(relief=_relief(found.topography))
     return scene.replace(normalization=None)
 
 
@@ -65,10 +70,18 @@ def _layer(field: Field) -> Source:
 
 def _air(found: Atmosphere) -> Air:
     aod = _layer(found.aod) if isinstance(found.aod, Field) else found.aod
-    elevation = found.elevation
-    if isinstance(elevation, Field):  # a DEM in metres, wanted in km
-        elevation = dataclasses.replace(_layer(elevation), scale=0.001, valid=(-500.0, 9_000.0))
+    ground = found.elevation  # where it is a DEM, it is in metres and wanted in km
+    elevation = dataclasses.replace(dem_source(ground), scale=0.001) if isinstance(ground, Field) else ground
     return Air(found.model, aod, found.tcwv, found.ozone, elevation)
+
+
+def dem_source(dem: Field) -> Source:
+    """Return an elevation model in metres as a layer to read."""
+    return dataclasses.replace(_layer(dem), valid=HEIGHTS)
+
+
+def _relief(found: Topographic) -> Relief | None:
+    return None if found.dem is None else Relief(dem_source(found.dem), found.c)
 
 
 def _calibrated(scene: Scene, found: Calibration) -> Scene:
