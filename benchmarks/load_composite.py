@@ -82,16 +82,20 @@ def _arguments() -> argparse.Namespace:
 def _alternate(
     args: argparse.Namespace, manifest: Path, task: str
 ) -> tuple[dict[str, list[Run]], dict[str, np.ndarray]]:
-    """Run every tool once, then every tool again…, so that a busy minute hits all alike."""
+    """
+    Run every tool once, then every tool again…, so that a busy minute hits all alike.
+
+    A first round does not count: it leaves byte code and compiled kernels on disk, and the scenes in the page cache.
+    """
     runs: dict[str, list[Run]] = {tool: [] for tool in args.tools}
     pixels: dict[str, np.ndarray] = {}
-    for repeat in range(args.repeats):
+    for repeat in range(args.repeats + 1):
         for tool in args.tools:
             python = sys.executable if tool in OURS else args.peers
-            run, made = measure(python, TOOLS[tool], manifest, task)
-            runs[tool].append(run)
-            pixels.setdefault(tool, made)
-            print(f"  {task} {repeat + 1}/{args.repeats} {tool}: {run.wall:.1f} s, {run.peak:.0f} MB", flush=True)
+            run, pixels[tool] = measure(python, TOOLS[tool], manifest, task)
+            if repeat > 0:
+                runs[tool].append(run)
+            print(f"  {task} {repeat}/{args.repeats} {tool}: {run.wall:.1f} s, {run.peak:.0f} MB", flush=True)
     return runs, pixels
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
     from musyq_cube.types import JSON
@@ -173,6 +174,33 @@ class Normalization:
     def replace(self, **changes: Any) -> Normalization:
         """Return a copy with some steps changed."""
         return dataclasses.replace(self, **changes)
+
+    def plot(self, step: str | None = None, ax: Axes | None = None) -> Any:
+        """
+        Draw what was found, as far as the Item keeps it.
+
+        Parameters
+        ----------
+        step
+            ``"geometric"``: the displacement field; ``"calibration"``: corrected against original numbers with the 1:1
+            line; ``"atmosphere"``: the map of aerosol, read from its store; ``"mask"``; others: the residual. Default:
+            all steps that are applied.
+        ax
+            Where to draw a step; default: a figure of its own.
+
+        Returns
+        -------
+        matplotlib.axes.Axes or matplotlib.figure.Figure
+            The Axes of a step, the Figure of all.
+
+        Raises
+        ------
+        NormalizeError
+            For what is no step, or was not characterized.
+        """
+        import importlib
+
+        return importlib.import_module("musyq_cube.normalize._picture").draw(self, step, ax)
 
     def to_dict(self) -> JSON:
         """Return plain JSON values; what is None is left out."""

@@ -43,7 +43,7 @@ def remember(catalog: Catalog | str | Path, found: Iterable[tuple[Scene, Normali
     CatalogError
         If the catalogue cannot be written, or has no such Item.
     """
-    href, changed = _writable(catalog), []
+    href, changed = check_writable(catalog), []
     for scene, normalization in found:
         path = storage.join(_folder(href, scene), f"{scene.id}.json")
         if not storage.exists(path):
@@ -58,14 +58,22 @@ def remember(catalog: Catalog | str | Path, found: Iterable[tuple[Scene, Normali
 
 def layers_folder(catalog: Catalog | str | Path, scene: Scene) -> str:
     """Return the folder for layers that belong to the scenes of a collection: beside its Items."""
-    return storage.join(_writable(catalog), scene.collection or "items", "normalization")
+    return storage.join(check_writable(catalog), scene.collection or "items", "normalization")
 
 
 def _folder(href: str, scene: Scene) -> str:
     return storage.join(href, scene.collection or "items", scene.id)
 
 
-def _writable(catalog: Catalog | str | Path) -> str:
+def check_writable(catalog: Catalog | str | Path) -> str:
+    """
+    Return the href of a catalogue of our own, without ``catalog.json``.
+
+    Raises
+    ------
+    CatalogError
+        If it is of a kind that cannot be written: an API, a parquet file.
+    """
     place = catalog.href if hasattr(catalog, "href") else catalog
     href = storage.absolute(place).removesuffix("/catalog.json")
     if href.startswith(("http://", "https://")) or href.endswith(".parquet"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import Any
 
@@ -48,8 +49,6 @@ def normalize(catalog: str, *, as_json: bool, **order: Any) -> None:
     with following("normalize", quiet=as_json) as step:
         report = normalize_catalog(catalog, ancillary=known, progress=step, **order)
     if as_json:
-        import json
-
         click.echo(json.dumps(report.to_dict(), indent=1))
     else:
         click.echo(repr(report))
@@ -72,7 +71,8 @@ def luts() -> None:
 @click.option("--model", "models", multiple=True, help="Aerosol model; repeatable. Default: all.")
 @click.option("--fine", is_flag=True, help="More nodes than the tables that come with the package.")
 @click.option("--processes", type=int, help="6S runs at a time; default: the cores.")
-def build(out: str, models: tuple[str, ...], processes: int | None, *, fine: bool) -> None:
+@json_option
+def build(out: str, models: tuple[str, ...], processes: int | None, *, fine: bool, as_json: bool) -> None:
     r"""
     Run 6S and bake tables; goes on where it was interrupted.
 
@@ -82,5 +82,5 @@ def build(out: str, models: tuple[str, ...], processes: int | None, *, fine: boo
     from musyq_cube.normalize.lut import MODELS
     from musyq_cube.normalize.lut_build import build as bake
 
-    bake(out, models=models or MODELS, fine=fine, processes=processes)
-    click.echo(f"{out}: set MUSYQ_LUTS__FOLDER to use them")
+    made = bake(out, models=models or MODELS, fine=fine, processes=processes, progress=not as_json)
+    click.echo(json.dumps({"tables": str(made)}) if as_json else f"made {made}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -216,9 +217,27 @@ def _jointly(
 
 def _apply(function: Callable[..., Any], inputs: list[xr.DataArray], dtypes: list[Any]) -> tuple[xr.DataArray, ...]:
     return xr.apply_ufunc(  # type: ignore[no-any-return]
-        function, *inputs, input_core_dims=[["time"]] * len(inputs), output_core_dims=[[]] * len(dtypes),
-        dask="parallelized", output_dtypes=dtypes, join="exact",
+        partial(_over_blocks, function, dtypes), *inputs, input_core_dims=[["time"]] * len(inputs),
+        output_core_dims=[[]] * len(dtypes), dask="allowed", join="exact",
     )  # fmt: skip
+
+
+def _over_blocks(function: Callable[..., Any], dtypes: list[Any], *arrays: Any) -> tuple[Any, ...]:
+    """Apply to lazy arrays as apply_ufunc's ``dask="parallelized"`` would, which copies every block of all dates."""
+    if not any(hasattr(array, "dask") for array in arrays):
+        return tuple(function(*arrays))
+    import dask.array as da
+
+    pairs = [part for array in arrays for part in (array, "yxt")]
+    many: Any = da.blockwise(partial(_only_blocks, function), "yx", *pairs, meta=np.empty((0, 0)), align_arrays=False)  # type: ignore[no-untyped-call]
+    return tuple(
+        da.blockwise(itemgetter(k), "yx", many, "yx", dtype=dtype, meta=np.empty((0, 0), dtype))  # type: ignore[no-untyped-call]
+        for k, dtype in enumerate(dtypes)
+    )
+
+
+def _only_blocks(function: Callable[..., Any], *blocks: list[Array]) -> tuple[Array, ...]:
+    return tuple(function(*(block for (block,) in blocks)))
 
 
 def _time_first(arrays: Sequence[Array]) -> list[Array]:

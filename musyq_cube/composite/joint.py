@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from musyq_cube.composite.bands import standard_error
 from musyq_cube.composite.observations import EVIDENCE
 from musyq_cube.composite.scores import bap_score
 from musyq_cube.errors import CompositeError
-from musyq_cube.kernels._gufunc import F32, over_pixels
+from musyq_cube.kernels._gufunc import F32, flatten, over_strips
 from musyq_cube.kernels.geomedian import complete, distances, pack, packed_geomedian
 from musyq_cube.kernels.reduce import summarize
 from musyq_cube.kernels.select import quantile
@@ -79,17 +80,14 @@ def reduce_joint(
     function = _METHODS[method]
     optical = np.array([n not in thermal for n in names]) if set(names) - thermal else np.ones(len(names), bool)
 
-    def strip(*parts: Array) -> list[Array]:
-        x = np.stack(parts[: len(names)])
-        flags = parts[len(names)]
-        more = dict(zip(extras, parts[len(names) + 1 :], strict=True))
-        used = observations.used(flags).view(np.uint8)
-        chosen = function(_Strip(x, used, flags, more, names, optical, observations), **options)
-        return chosen if len(chosen) > 6 else [*chosen, np.empty((0, x.shape[-1]), np.float32)]
+    def strip(*views: Array) -> list[Array]:
+        more = dict(zip(extras, views[len(names) + 1 :], strict=True))
+        chosen = function(_Strip(views[: len(names)], views[len(names)], more, names, optical, observations), **options)
+        return chosen if len(chosen) > 6 else [*chosen, np.empty((0, chosen[0].shape[-1]), np.float32)]
 
     outputs = [values, errors, *evidence.values(), mads]
     try:
-        over_pixels(strip, [*bands.values(), qa, *extras.values()], outputs, observations.order, pool)
+        over_strips(strip, [*bands.values(), qa, *extras.values()], outputs, pool)
     except TypeError as error:
         raise CompositeError(f"method {method!r}: {error}") from error
     out = dict(zip(names, values, strict=True)) | {f"{n}_unc": e for n, e in zip(names, errors, strict=True)}
@@ -98,32 +96,55 @@ def reduce_joint(
 
 @dataclass(frozen=True)
 class _Strip:
-    """Pixels of one strip, its own: x (band, time, pixel); used (by QA), qa and extras (time, pixel)."""
+    """Views (time, y, x) of one strip of pixels, and their contiguous copies (time, pixel) in the order of time."""
 
-    x: F32
-    used: npt.NDArray[np.uint8]
-    qa: Array
-    extras: Mapping[str, Array]
+    bands: tuple[F32, ...]
+    flags: Array
+    more: Mapping[str, Array]
     names: list[str]
     optical: Array
     observations: Observations
 
+    @cached_property
+    def qa(self) -> Array:
+        return flatten(self.flags, self.observations.order)
+
+    @cached_property
+    def used(self) -> npt.NDArray[np.uint8]:
+        """Whether an observation takes part, by its QA."""
+        return self.observations.used(self.qa).view(np.uint8)
+
+    @cached_property
+    def x(self) -> F32:
+        return self.stack(self.observations.order)
+
+    @cached_property
+    def extras(self) -> dict[str, Array]:
+        return {name: flatten(view, self.observations.order) for name, view in self.more.items()}
+
+    def stack(self, steps: npt.NDArray[np.intp]) -> F32:
+        """Return some of the observations, (band, time, pixel)."""
+        out = np.empty((len(self.bands), len(steps), *self.flags.shape[1:]), np.float32)
+        for band, values in zip(self.bands, out, strict=True):
+            values[...] = band[steps]
+        return out.reshape(*out.shape[:2], out.shape[2] * out.shape[3])
+
     def band(self, name: str) -> F32:
         return self.x[self.names.index(name)]  # type: ignore[no-any-return]
 
-    def evidence(self) -> tuple[Array, ...]:
-        return summarize(self.used, self.qa, self.observations.bits, self.observations.days)
-
 
 def _geomedian(strip: _Strip, *, mads: bool = False, eps: float = 2.5e-6, maxiter: int = 200) -> list[Array]:
-    x, optical = strip.x[:, : pack(strip.x, strip.used)], strip.optical
+    some = strip.used.any(axis=1)  # often most dates are under cloud all over a strip: nothing of them is copied
+    x, used, optical = strip.stack(strip.observations.order[some]), strip.used[some], strip.optical
+    x = x[:, : pack(x, used)]
     if optical.all():
         value = packed_geomedian(x, eps, maxiter)
     else:
         value = np.empty((x.shape[0], x.shape[2]), np.float32)
         value[optical] = packed_geomedian(x[optical], eps, maxiter)
         value[~optical] = quantile(x[~optical])
-    out = [value, standard_error(x, value, MEDIAN_FACTOR), *strip.evidence()]
+    evidence = summarize(used, strip.qa[some], strip.observations.bits[some], strip.observations.days[some])
+    out: list[Array] = [value, standard_error(x, value, MEDIAN_FACTOR), *evidence]
     return [*out, np.stack(distances(x[optical], value[optical]))] if mads else out
 
 
@@ -155,7 +176,7 @@ def _select(strip: _Strip, score: F32) -> list[Array]:
     x, observations, used = strip.x, strip.observations, strip.used.view(bool)
     if not len(used):
         nothing = np.full((x.shape[0], x.shape[2]), np.nan, np.float32)
-        return [nothing, nothing, *strip.evidence()]
+        return [nothing, nothing, *summarize(strip.used, strip.qa, observations.bits, observations.days)]
     count = used.sum(axis=0).astype(np.uint16)
     index = np.where(used, score, np.float32(-np.inf)).argmax(axis=0)
     value = np.take_along_axis(x, index[None, None], axis=1)[:, 0]

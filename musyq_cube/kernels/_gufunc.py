@@ -119,18 +119,36 @@ def over_pixels(
     pool
         Threads to share the strips. A strip depends on nothing but its own pixels, so the result is the same.
     """
-    times = stacks[0].shape[0]
-    parts = _strips(stacks[0].shape[1:], times * sum(s.dtype.itemsize for s in stacks))
-    steps = np.arange(times) if order is None else order
+
+    def flat(*views: Array) -> Sequence[Array]:
+        return kernel(*(flatten(view, order) for view in views))
+
+    over_strips(flat, stacks, outputs, pool)
+
+
+def over_strips(
+    kernel: Callable[..., Sequence[Array]],
+    stacks: Sequence[Array],
+    outputs: Sequence[Array],
+    pool: Executor | None = None,
+) -> None:
+    """Run a kernel over all pixels as `over_pixels` does, on ``(time, y, x)`` views: it copies what it needs."""
+    parts = _strips(stacks[0].shape[1:], stacks[0].shape[0] * sum(s.dtype.itemsize for s in stacks))
 
     def strip(part: tuple[slice, slice]) -> None:
         shape = (part[0].stop - part[0].start, part[1].stop - part[1].start)
-        results = kernel(*(s[:, part[0], part[1]][steps].reshape(times, shape[0] * shape[1]) for s in stacks))
+        results = kernel(*(s[:, part[0], part[1]] for s in stacks))
         for out, result in zip(outputs, results, strict=True):
             out[..., part[0], part[1]] = result.reshape(*out.shape[:-2], *shape)
 
     for _ in pool.map(strip, parts) if pool else map(strip, parts):
         pass
+
+
+def flatten(view: Array, steps: npt.NDArray[np.intp] | None = None) -> Array:
+    """Return a contiguous ``(time, pixels)`` copy of some dates of a ``(time, y, x)`` view; default: all of them."""
+    chosen: Array = view.copy() if steps is None else view[steps]
+    return chosen.reshape(len(chosen), view.shape[1] * view.shape[2])
 
 
 def _strips(shape: tuple[int, ...], pixel_bytes: int) -> list[tuple[slice, slice]]:

@@ -8,19 +8,20 @@ from __future__ import annotations
 import math
 import threading
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numba as nb
 import numpy as np
 
 from musyq_cube.kernels._compile import compiling
-from musyq_cube.kernels._gufunc import F32, Array
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from musyq_cube.kernels._gufunc import F32, Array
+
 LANES = 8
-"""Bands side by side: tables are padded to a multiple, so that the compiler turns their loops into vector instructions."""
+"""Bands side by side: tables are padded to a multiple, so that loops over bands become vector instructions."""
 
 RAYLEIGH = 0.7190
 """The phase function of air is a·cos²Θ + 1 − a/3, a = 3 (1 − δ) / (4 + 2 δ), depolarization δ = 0.0279."""
@@ -33,7 +34,8 @@ STRIP = 128
 
 _F = np.float32
 _ONE = np.float32(1.0)
-U1, U2, U3, U4, U5, U6, U7 = (np.uint64(i) for i in range(1, 8))  # unsigned: indices that cannot count from the end
+# unsigned: indices that cannot count from the end
+U1, U2, U3, U4, U5, U6, U7 = (np.uint64(i) for i in range(1, 8))
 
 
 @helper
@@ -62,8 +64,8 @@ def _prepare(sza, vza, raa, aod, tcwv, ozone, elevation, limits, aods, pressures
     """
     Fill what all bands of a strip of pixels share.
 
-    `place` (2, pixel): node of pressure, −1 where the tables do not reach, and of optical depth. `share` (9, pixel): part
-    of the way to the next nodes of both, 1 / (cos cos), position on the axes of dry gases, ozone and water, first
+    `place` (2, pixel): node of pressure, −1 where the tables do not reach, and of optical depth. `share` (9, pixel):
+    part of the way to the next nodes of both, 1 / (cos cos), position on the axes of dry gases, ozone and water, first
     and second order of Rayleigh scattering, azimuth 0…180.
     """
     for i in range(sza.shape[0]):
@@ -244,11 +246,11 @@ _LOCK = threading.Lock()
 @cache
 def _compile(function: Callable[..., None]) -> Callable[..., None]:
     single, double = nb.float32, nb.float64
-    any_line, stack = nb.types.Array(single, 2, "A", readonly=True), single[:, :, ::1]  # type: ignore[no-untyped-call]
-    tables = nb.types.Tuple((
+    any_line, stack = nb.types.Array(single, 2, "A", readonly=True), single[:, :, ::1]
+    tables = nb.types.Tuple((  # type: ignore[no-untyped-call]
         single[:, :, :, :, :, ::1], single[:, :, :, ::1], single[:, :, ::1], single[:, :, ::1], single[:, ::1],
         single[:, ::1], single[::1], double[::1], double[::1], double[::1],
-    ))  # type: ignore[no-untyped-call]  # fmt: skip
+    ))  # fmt: skip
     signature = nb.void(stack, *[any_line] * 7, tables, stack)
     with compiling() as disk:
         wrap = nb.njit(signature, nogil=True, error_model="numpy", cache=disk, fastmath={"contract"})
@@ -268,8 +270,8 @@ def correct(toa: F32, air: tuple[F32, ...], tables: tuple[Array, ...]) -> F32:
     """
     Surface reflectance under reflectance at the top of the atmosphere.
 
-    ρ = v / (1 + S v), v = (ρ_TOA / T_g − R) / (T T_w) with path reflectance R = R_r + (R₀ − R_r) T_w(half): the equation
-    of 6S for a Lambertian surface (Vermote et al. 1997, IEEE TGRS 35, 675), water acting on aerosol but not on air.
+    ρ = v / (1 + S v), v = (ρ_TOA / T_g − R) / (T T_w) with path reflectance R = R_r + (R₀ − R_r) T_w(half): 6S's
+    equation for a Lambertian surface (Vermote et al. 1997, IEEE TGRS 35, 675), water acting on aerosol but not on air.
 
     Parameters
     ----------

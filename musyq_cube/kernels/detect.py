@@ -31,10 +31,10 @@ def _join(parent, a, b):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     parent[max(a, b)] = min(a, b)
 
 
-@gufunc("void(uint8[:,:], int32[:,:])", "(y,x)->(y,x)")
-def _segments(mask, labels):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@helper
+def _label(mask, labels, parent):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Give every pixel the label of a neighbour that was met before, and join the labels that meet; return how many."""
     rows, columns = mask.shape
-    parent = np.zeros(rows * columns // 2 + 2, np.int32)  # a new label needs a pixel that is not set beside it
     last = 0
     for i in range(rows):
         for j in range(columns):
@@ -43,16 +43,22 @@ def _segments(mask, labels):  # type: ignore[no-untyped-def]  # noqa: ANN001, AN
                 continue
             for di, dj in ((-1, -1), (-1, 0), (-1, 1), (0, -1)):
                 y, x = i + di, j + dj
-                if y < 0 or x < 0 or x >= columns or labels[y, x] == 0:
-                    continue
-                if labels[i, j] == 0:
+                if y >= 0 and 0 <= x < columns and labels[y, x]:
+                    if labels[i, j]:
+                        _join(parent, labels[i, j], labels[y, x])
                     labels[i, j] = labels[y, x]
-                else:
-                    _join(parent, labels[i, j], labels[y, x])
             if labels[i, j] == 0:
                 last += 1
                 parent[last] = last
                 labels[i, j] = last
+    return last
+
+
+@gufunc("void(uint8[:,:], int32[:,:])", "(y,x)->(y,x)")
+def _segments(mask, labels):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    rows, columns = mask.shape
+    parent = np.zeros(rows * columns // 2 + 2, np.int32)  # a new label needs a pixel that is not set beside it
+    last = _label(mask, labels, parent)
     number = np.zeros(last + 1, np.int32)
     count = 0
     for k in range(1, last + 1):
@@ -67,7 +73,7 @@ def _segments(mask, labels):  # type: ignore[no-untyped-def]  # noqa: ANN001, AN
 
 def segments(mask: Mask) -> Labels:
     """
-    Number the connected parts of a mask, diagonal neighbours included.
+    Give numbers to the connected parts of a mask, diagonal neighbours included.
 
     Parameters
     ----------

@@ -11,20 +11,19 @@ import numpy.typing as npt
 from musyq_cube.kernels._gufunc import F32, gufunc, helper
 from musyq_cube.kernels.select import quantile
 
-GROUP = 16
+GROUP = 64
 """Pixels iterated together: their observations stay in the first-level cache."""
 
-ROUND = 1.5 * 2.0**16
-"""
-Adding and subtracting this rounds to multiples of 2**-36, so that sums of up to 2**16 terms of size 1 are exact.
+SLOWEST = 0.8
+"""Least ratio of two steps that is believed when the remaining way is estimated."""
 
-Exact sums do not depend on the order of the observations: the result is the same bits for every permutation.
-"""
+LEAP = -3.0, 0.9
+"""Bounds of the share of the step before in an extrapolation."""
 
 
 @helper
-def _load(x, p0, group, n):  # type: ignore[no-untyped-def]
-    """Copy up to GROUP pixels of ``(band, time, pixel)`` to ``(time, band, GROUP)``, whole observations first."""
+def _load(x, p0, start, group, n):  # type: ignore[no-untyped-def]
+    """Copy up to GROUP pixels of ``(band, time, pixel)``, less `start`, to ``(time, band, GROUP)``, complete first."""
     bands, times, pixels = x.shape
     width = min(GROUP, pixels - p0)
     n[:] = 0
@@ -35,7 +34,7 @@ def _load(x, p0, group, n):  # type: ignore[no-untyped-def]
                 total += abs(x[b, t, p0 + k])
             if total < np.inf:
                 for b in range(bands):
-                    group[n[k], b, k] = x[b, t, p0 + k]
+                    group[n[k], b, k] = x[b, t, p0 + k] - start[b, p0 + k]
                 n[k] += 1
     most = n.max()
     for k in range(GROUP):
@@ -53,73 +52,110 @@ def _measure(x, y, dist, nearest):  # type: ignore[no-untyped-def]
         d[:] = 0
         for b in range(bands):
             for k in range(GROUP):
-                r = np.float64(x[t, b, k]) - y[b, k]
+                r = x[t, b, k] - y[b, k]
                 d[k] += r * r
         for k in range(GROUP):
             s = np.sqrt(d[k])
-            d[k] = s if s < np.inf else np.inf  # noqa: FURB136  # NaN becomes inf
-            nearest[k] = d[k] if d[k] > 0.0 and d[k] < nearest[k] else nearest[k]
+            d[k] = s if s < np.inf else np.float32(np.inf)  # NaN becomes inf
+            nearest[k] = d[k] if d[k] > 0 and d[k] < nearest[k] else nearest[k]
 
 
 @helper
-def _pull(x, y, dist, nearest, force, weight, here):  # type: ignore[no-untyped-def]
-    """Sum unit vectors to the observations, their weights nearest/distance, and how many lie exactly at `y`."""
+def _pull(x, y, dist, nearest, grain, force, weight, here):  # type: ignore[no-untyped-def]
+    """
+    Sum unit vectors to the observations, their weights nearest/distance, and how many lie exactly at `y`.
+
+    Adding and subtracting `grain` rounds every term so that the sums are exact. Exact sums do not depend on the order
+    of the observations: the result is the same bits for every permutation.
+    """
     times, bands, _ = x.shape
-    inverse = np.empty(GROUP)
+    zero, one = np.float32(0), np.float32(1)
+    inverse = np.empty(GROUP, np.float32)
     weight[:] = 0
     here[:] = 0
     force[:] = 0
     for t in range(times):
         d = dist[t]
         for k in range(GROUP):
-            away = d[k] > 0.0
+            away = d[k] > 0
             usable = away and d[k] < np.inf
-            inverse[k] = (1.0 if usable else 0.0) / (d[k] if usable else 1.0)
-            here[k] += 0.0 if away else 1.0
-            weight[k] += ((nearest[k] if usable else 0.0) * inverse[k] + ROUND) - ROUND
+            inverse[k] = (one if usable else zero) / (d[k] if usable else one)
+            here[k] += zero if away else one
+            weight[k] += ((nearest[k] if usable else zero) * inverse[k] + grain[k]) - grain[k]
         for b in range(bands):
             for k in range(GROUP):
-                r = np.float64(x[t, b, k]) - y[b, k] if inverse[k] > 0.0 else 0.0
-                force[b, k] += (r * inverse[k] + ROUND) - ROUND
+                r = x[t, b, k] - y[b, k] if inverse[k] > 0 else zero
+                force[b, k] += (r * inverse[k] + grain[k]) - grain[k]
 
 
 @helper
-def _advance(y, force, nearest, weight, here, step, active, eps):  # type: ignore[no-untyped-def]
-    """Move `y` one step of Vardi and Zhang; return how many pixels go on."""
+def _steps(force, nearest, weight, here, active, factor, now):  # type: ignore[no-untyped-def]
+    """Find the step of Vardi and Zhang as a multiple of `force`, and its length; who has arrived is not active."""
+    bands = force.shape[0]
+    now[:] = 0
+    for b in range(bands):
+        for k in range(GROUP):
+            now[k] += force[b, k] * force[b, k]
+    for k in range(GROUP):
+        norm = np.sqrt(now[k])
+        go = active[k] and norm > here[k] and weight[k] > 0
+        factor[k] = (1 - here[k] / norm) * nearest[k] / weight[k] if go else np.float32(0)
+        now[k] = factor[k] * norm
+        active[k] = go
+
+
+@helper
+def _advance(y, before, step, factor, force, now, last, active, eps):  # type: ignore[no-untyped-def]
+    """Move `y` by one extrapolated step; return how many pixels go on."""
     bands = y.shape[0]
+    along = np.zeros(GROUP, np.float32)
+    change = np.zeros(GROUP, np.float32)
+    for b in range(bands):
+        for k in range(GROUP):
+            s = factor[k] * force[b, k]
+            d = s - step[b, k]
+            along[k] += s * d
+            change[k] += d * d
+    for k in range(GROUP):
+        leap = now[k] < last[k] and last[k] < np.inf and change[k] > 0
+        share = along[k] / change[k] if leap else np.float32(0)
+        along[k] = min(max(share, np.float32(LEAP[0])), np.float32(LEAP[1]))
+    for b in range(bands):
+        for k in range(GROUP):
+            s = factor[k] * force[b, k]
+            here = y[b, k]
+            there = here + s - along[k] * ((here - before[b, k]) + (s - step[b, k]))
+            y[b, k] = there if active[k] else here
+            before[b, k] = here
+            step[b, k] = s
     remaining = 0
     for k in range(GROUP):
-        if not active[k]:
-            continue
-        norm = 0.0
-        for b in range(bands):
-            norm += force[b, k] * force[b, k]
-        norm = np.sqrt(norm)
-        if norm <= here[k] or weight[k] == 0.0:
-            active[k] = False
-            continue
-        factor = (1.0 - here[k] / norm) * nearest[k] / weight[k]
-        for b in range(bands):
-            y[b, k] += factor * force[b, k]
-        ratio = max(factor * norm / step[k], 0.5)
-        step[k] = factor * norm
-        active[k] = ratio >= 1.0 or step[k] * ratio / (1.0 - ratio) >= eps
+        ratio = max(now[k] / last[k], np.float32(SLOWEST))
+        active[k] = active[k] and (ratio >= 1 or now[k] * ratio >= eps * (1 - ratio))
+        last[k] = now[k]
         remaining += 1 if active[k] else 0
     return remaining
 
 
 @helper
-def _minimise(x, y, active, eps, maxiter):  # type: ignore[no-untyped-def]
-    """Iterate GROUP pixels of ``x (time, band, pixel)`` from the start in `y`; each stops by its own convergence."""
+def _minimise(x, y, n, eps, maxiter):  # type: ignore[no-untyped-def]
+    """Iterate GROUP pixels of ``x (time, band, pixel)`` from zero; each stops by its own convergence."""
     times, bands, _ = x.shape
-    dist = np.empty((times, GROUP))
-    force = np.empty((bands, GROUP))
-    nearest, weight, here = np.empty(GROUP), np.empty(GROUP), np.empty(GROUP)
-    step = np.full(GROUP, np.inf)
+    dist = np.empty((times, GROUP), np.float32)
+    force = np.empty((bands, GROUP), np.float32)
+    before, step = np.zeros((bands, GROUP), np.float32), np.zeros((bands, GROUP), np.float32)
+    nearest, weight, here = np.empty(GROUP, np.float32), np.empty(GROUP, np.float32), np.empty(GROUP, np.float32)
+    factor, now, last = np.empty(GROUP, np.float32), np.empty(GROUP, np.float32), np.full(GROUP, np.float32(np.inf))
+    grain = np.empty(GROUP, np.float32)
+    for k in range(GROUP):
+        grain[k] = 1.5 * 2.0 ** np.ceil(np.log2(max(n[k], 1)))
+    active = n > 1
+    y[:] = 0
     for _ in range(maxiter):
         _measure(x, y, dist, nearest)
-        _pull(x, y, dist, nearest, force, weight, here)
-        if _advance(y, force, nearest, weight, here, step, active, eps) == 0:
+        _pull(x, y, dist, nearest, grain, force, weight, here)
+        _steps(force, nearest, weight, here, active, factor, now)
+        if _advance(y, before, step, factor, force, now, last, active, eps) == 0:
             break
 
 
@@ -130,18 +166,15 @@ def _minimise(x, y, active, eps, maxiter):  # type: ignore[no-untyped-def]
 def _geomedian(x, start, eps, maxiter, value):  # type: ignore[no-untyped-def]
     bands, times, pixels = x.shape
     group = np.empty((times, bands, GROUP), np.float32)
-    y = np.zeros((bands, GROUP))
+    y = np.empty((bands, GROUP), np.float32)
     n = np.empty(GROUP, np.int64)
     for p0 in range(0, pixels, GROUP):
         width = min(GROUP, pixels - p0)
-        most = _load(x, p0, group, n)
+        most = _load(x, p0, start, group, n)
+        _minimise(group[:most], y, n, np.float32(eps), maxiter)
         for b in range(bands):
             for k in range(width):
-                y[b, k] = start[b, p0 + k] if n[k] > 0 else 0.0
-        _minimise(group[:most], y, n > 1, eps, maxiter)
-        for b in range(bands):
-            for k in range(width):
-                value[b, p0 + k] = y[b, k] if n[k] > 0 else np.nan
+                value[b, p0 + k] = start[b, p0 + k] + y[b, k] if n[k] > 0 else np.float32(np.nan)
 
 
 def geomedian(x: F32, eps: float = 2.5e-6, maxiter: int = 200) -> F32:
@@ -166,8 +199,10 @@ def geomedian(x: F32, eps: float = 2.5e-6, maxiter: int = 200) -> F32:
     Notes
     -----
     Weiszfeld's iteration from the band-wise median, with the step of Vardi and Zhang (2000, PNAS 97, 1423,
-    doi:10.1073/pnas.97.4.1423) where it meets an observation. Convergence is linear: with a step s and the ratio r of
-    the last two, the remaining way is s·r/(1-r), which is what `eps` bounds.
+    doi:10.1073/pnas.97.4.1423) where it meets an observation, extrapolated from the last two steps while they become
+    shorter (Anderson 1965, J. ACM 12, 547, doi:10.1145/321296.321305, with a memory of one). With a step s and the
+    ratio r of the last two, the remaining way is about s·r/(1-r), which is what `eps` bounds. Float32 suffices because
+    everything is relative to the start.
 
     Examples
     --------

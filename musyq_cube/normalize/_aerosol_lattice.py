@@ -53,7 +53,7 @@ def lattice(grid: SourceGrid, size: float) -> Lattice:
     >>> grid = SourceGrid("EPSG:32650", (100.0, 0.0, 399_900.0, 0.0, -100.0, 4_400_100.0), (50, 50))
     >>> found = lattice(grid, 3000)
     >>> found.pixels, found.before, found.shape, found.grid.transform[2]
-    (30, (29, 9), (3, 2), 399000.0)
+    (30, (9, 9), (2, 2), 399000.0)
     """
     a, _, x0, _, e, y0 = grid.transform
     step = size / METRES_PER_DEGREE if grid.geobox.crs is not None and grid.geobox.crs.geographic else size

@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from musyq_cube.kernels.aerosol import solve, trimmed
-from musyq_cube.normalize.spectral import apply_spectral, near_infrared
-from musyq_cube.sensor import sensor as get_sensor
+from musyq_cube.normalize.spectral import coefficients
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,14 +37,20 @@ NODES: F32 = np.array([0.01, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.75, 0.9
 CLIMATOLOGY_NODE = 2
 SCATTER_BLUE, SCATTER_RED = 0.006, 0.012
 """One sigma of a window's mean about the relations for blue and red, reflectance: they weigh the two."""
+SCATTER_ALONE = 0.008
+"""The same of the blue–red relation where there is no 2.1 µm: how far PROSAIL canopies lie from it."""
 SCATTER_KNOWN = 0.005
 """One sigma of a surface known from another date or sensor."""
+FLOOR = 1.0
+"""Misfit at the lowest AOD, in sigmas of the relation, from which a window is refused: it asks for less than no air."""
 MIN_SLOPE = 0.01
 """Change of blue reflectance at the top of the atmosphere per unit of AOD below which it says nothing."""
 DENSE = 0.6
 """NDVI, under an AOD of 0.1, of vegetation dense enough for the blue–red relation alone."""
 DENSE_NDVI = 0.8
-"""NDVI of the ground that is used where near infrared is unknown."""
+"""NDVI of the ground where near infrared does not tell it."""
+PASSES = 3
+"""Passes until AOD and the NDVI of the ground under it agree."""
 MIN_SHARE = 0.02
 """Share of a window's pixels that must be fit."""
 AIR = ("sza", "vza", "raa", "tcwv", "ozone", "elevation")
@@ -137,35 +142,42 @@ def dark_target(seen: View, windows: Lattice, tables: Tables) -> Found:
     mean, air, count = _window_means([seen.toa[b] for b in names], seen.toa["red"], fit, (0.2, 0.5), seen, windows)
     toa = dict(zip(names, mean, strict=True))
     own = _over_nodes(toa, air, tables)
-    ground = _as_modis(own, seen.sensor)
-    if not swir:
-        residual = ground["blue"] - dark_blue(ground["red"])
-        return _found([residual], [SCATTER_BLUE], own["blue"], air, tables, count, "dark-target (blue–red)")
-    expected = dark_red(ground["swir22"], _greenness(ground), scattering_angle(air["sza"], air["vza"], air["raa"])[None])
-    residuals = [ground["blue"] - dark_blue(expected), ground["red"] - expected]
-    sigmas = [SCATTER_BLUE, SCATTER_RED]
-    return _found(residuals, sigmas, own["blue"], air, tables, count, "dark-target")
+    near = next((b for b in ("nir08", "nir") if b in own), None)
+    angle = scattering_angle(air["sza"], air["vza"], air["raa"])
+    ndvi = np.full(angle.shape, DENSE_NDVI)
+    for _ in range(PASSES if near else 1):
+        residuals = _dark_residuals(own, angle, seen.sensor, ndvi)
+        sigmas = [SCATTER_BLUE, SCATTER_RED] if swir else [SCATTER_ALONE]
+        method = "dark-target" if swir else "dark-target (blue–red)"
+        found = _found(residuals, sigmas, own["blue"], air, tables, count, method)
+        if near:
+            red, infrared = (_at(own[b], np.nan_to_num(found.aod, nan=NODES[CLIMATOLOGY_NODE])) for b in ("red", near))
+            ndvi = (infrared - red) / np.maximum(infrared + red, 1e-3)
+    return found
 
 
-def _as_modis(ground: dict[str, F32], sensor_id: str) -> dict[str, F32]:
+def _dark_residuals(ground: dict[str, F32], angle: Array, sensor_id: str, ndvi: Array) -> list[Array]:
+    if "swir22" not in ground:
+        return [ground["blue"] - _blue_from_modis(dark_blue(ground["red"]), sensor_id, ndvi)]
+    # as published: that blue is brighter and 2.2 µm other than in the bands of MODIS nearly cancel
+    red = dark_red(ground["swir22"], _greenness(ground), angle[None])
+    return [ground["blue"] - dark_blue(red), ground["red"] - red]
+
+
+def _blue_from_modis(value: Array, sensor_id: str, ndvi: Array) -> Array:
     """
-    Return what MODIS, for whose bands the relations hold, would see of vegetated ground; unnamed sensors as they are.
+    Return what a sensor's blue band sees of ground of a blue reflectance in that of MODIS, for which relations hold.
 
-    Vegetation is a fifth brighter at the 0.49 µm of some blue bands than at the 0.47 µm of MODIS, which would pass for
-    an AOD of 0.1 to 0.2. The 2.1 and the 2.2 µm bands are 87 nm apart, on purpose: they see the same water.
+    Vegetation is brighter at the 0.48–0.49 µm of most blue bands than at the 0.47 µm of MODIS, which would pass for
+    aerosol. The lines come from spectral responses and a library of spectra, by class of NDVI.
     """
     if not sensor_id or sensor_id.startswith("modis"):
-        return ground
-    near = near_infrared(get_sensor(sensor_id))
-    if near is None:
-        return ground
-    shape = ground["red"].shape
-    flat = {name: values.reshape(1, -1) for name, values in ground.items()}
-    # dense vegetation, where the sensor was given without its near infrared
-    full = flat if near in flat else flat | {near: flat["red"] * np.float32((1 + DENSE_NDVI) / (1 - DENSE_NDVI))}
-    made = apply_spectral(full, sensor_id, "modis-terra", classes=True, force=["swir22"], method="generated")
-    known = set(ground) | ({"nir08"} if near in flat else set())
-    return {name: values.reshape(shape) for name, values in made.items() if name in known}
+        return value
+    line = next(c for c in coefficients("modis-terra", sensor_id, method="generated") if c.band == "blue")
+    steps = sorted((c.centre, c.line.slope, c.line.offset) for c in line.classes)
+    centres, slopes, offsets = np.array(steps or [(0.0, line.slope, line.offset)]).T
+    slope, offset = (np.interp(ndvi, centres, v) for v in (slopes, offsets))
+    return np.asarray(slope * value + offset, np.float32)
 
 
 def _greenness(ground: dict[str, F32]) -> Array:
@@ -296,7 +308,8 @@ def _found(
     critical = _critical(aod, blue, air, tables)
     mean_sigma = 1 / np.sqrt(weight.mean())
     unc = np.hypot(np.maximum(mean_sigma / np.sqrt(len(sigmas)), rms) / np.maximum(slope, 1e-4), 0.1 * aod)
-    edge = aod >= NODES[-1]
+    # where even the clearest air leaves a misfit, the ground does not follow the relation
+    edge = (aod >= NODES[-1]) | ((aod <= NODES[0]) & (rms > FLOOR * mean_sigma))
     bad = critical | edge
     at_climatology = np.sqrt((weight * stack[..., CLIMATOLOGY_NODE] ** 2).sum(-1) / weight.sum())
     aod, unc = (np.where(bad, np.nan, v).astype(np.float32) for v in (aod, unc))
@@ -305,11 +318,16 @@ def _found(
 
 def _critical(aod: F32, blue: F32, air: dict[str, F32], tables: Tables) -> npt.NDArray[np.bool_]:
     """Say where blue over the ground that was found does not rise with AOD, from 0 to a little above it (trap 10)."""
-    index = np.searchsorted(NODES, np.nan_to_num(aod)).clip(1, NODES.size - 1)
-    low, high = (np.take_along_axis(blue, i[None], 0)[0] for i in (index - 1, index))
-    part = (aod - NODES[index - 1]) / (NODES[index] - NODES[index - 1])
-    ground = np.asarray(low + part * (high - low), np.float32)
+    ground = _at(blue, aod)
     toa = _under(tables.simulate, {"blue": ground}, air)["blue"]
     rise = np.diff(toa, axis=0) / np.diff(NODES)[:, None, None]
-    asked = np.arange(NODES.size - 1)[:, None, None] <= index[None]
+    asked = np.arange(NODES.size - 1)[:, None, None] <= np.searchsorted(NODES, np.nan_to_num(aod))
     return np.asarray(np.isfinite(aod) & (np.where(asked, rise, np.inf).min(0) < MIN_SLOPE))
+
+
+def _at(values: F32, aod: F32) -> F32:
+    """Return what holds at an AOD between the nodes, linear: (node, y, x) to (y, x)."""
+    index = np.searchsorted(NODES, np.nan_to_num(aod)).clip(1, NODES.size - 1)
+    low, high = (np.take_along_axis(values, i[None], 0)[0] for i in (index - 1, index))
+    part = (aod - NODES[index - 1]) / (NODES[index] - NODES[index - 1])
+    return np.asarray(low + part * (high - low), np.float32)

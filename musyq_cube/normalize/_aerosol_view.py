@@ -163,7 +163,7 @@ def view(
     layers = {name: ds[name].to_numpy()[0] for name in (*wanted, "sza", "vza", "raa", "qa")}
     return View(
         {name: layers[name] for name in wanted}, layers["sza"], layers["vza"], layers["raa"],
-        SourceGrid(str(geobox.crs), tuple(geobox.affine)[:6], (geobox.height, geobox.width)),  # type: ignore[arg-type]
+        SourceGrid(str(geobox.crs), tuple(geobox.affine)[:6], (geobox.height, geobox.width)),
         layers["qa"], tcwv, ozone, np.nan_to_num(elevation(geobox)) if callable(elevation) else elevation,
         scene.sensor, scene.id, scene.time,
     )  # fmt: skip

@@ -128,9 +128,9 @@ def water(seen: Look, limits: Limits) -> Mask:
 def grow(sure: Mask, maybe: Mask, smallest: int = 1) -> Mask:
     """Return the connected parts of `maybe` or `sure` that hold a pixel of `sure` and have so many pixels."""
     labels = segments(sure | maybe)
-    holds = np.zeros(int(labels.max(initial=0)) + 1, bool)
-    holds[labels[sure]] = True
-    holds &= np.bincount(labels.ravel(), minlength=holds.size) >= smallest
+    size = np.bincount(labels.ravel(), minlength=1)
+    holds = np.bincount(labels[sure], minlength=size.size) > 0
+    holds &= size >= smallest
     holds[0] = False
     return np.asarray(holds[labels])
 
@@ -178,7 +178,8 @@ def _highest(values: F32) -> F32:
     for axis in (0, 1):
         wide = np.pad(values, [(1, 1) if k == axis else (0, 0) for k in (0, 1)], mode="edge")
         count = values.shape[axis]
-        values = np.fmax.reduce([np.take(wide, range(i, i + count), axis) for i in range(3)])
+        first, second, third = (np.take(wide, range(i, i + count), axis) for i in range(3))
+        values = np.fmax(np.fmax(first, second), third)
     return values
 
 

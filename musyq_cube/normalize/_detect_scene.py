@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import numpy.typing as npt
 from odc.geo.geobox import GeoBox
 
 from musyq_cube.errors import NormalizeError
+from musyq_cube.grid import get_grid
 from musyq_cube.normalization import Field
 from musyq_cube.normalize._detect_limits import Limits
 from musyq_cube.read.angles import load_directions
@@ -40,9 +42,11 @@ _NODES = 64
 """Nodes a side at which angles are computed."""
 _SAME = 0.5
 """Degrees that an angle may differ over the scene to be taken for constant."""
-_ALIKE = 0.02
-"""Blue reflectance by which two dates of the same ground differ at most through the air."""
+_ALIKE = (1.05, 0.02)
+"""Factor and sum by which two dates of the same ground differ at most in blue through the air."""
 _LIMITS = Limits()
+_DEGREE = 111_320.0
+"""Metres of latitude."""
 LAYER = "qa"
 """Name of the array in the store."""
 
@@ -123,7 +127,7 @@ def clearest(stack: Mapping[str, F32]) -> dict[str, F32]:
 
     Notes
     -----
-    A date is taken for shadow where it is darker than the median of all dates in red and near infrared, or, over water,
+    A date is taken for shadow where it is darker than the median of the dates without cloud in red and near infrared, or, over water,
     in blue: a minimum alone would choose just these. What could be cloud by its colour even on the clearest date is
     believed to be ground only if another date is as bright.
     """
@@ -131,20 +135,21 @@ def clearest(stack: Mapping[str, F32]) -> dict[str, F32]:
     red = stack["red"]
     blue = stack.get("blue", stack.get("green", red))
     with np.errstate(invalid="ignore"):
-        usual = {name: _median(values) for name, values in (("blue", blue), ("red", red), ("nir", nir))}
+        cloudy = blue - np.float32(0.5) * red > _LIMITS.hot
+        known = np.isfinite(blue + red + nir)
+        counts = known & (~cloudy | ~(known & ~cloudy).any(0))
+        usual = {name: _median(values, counts) for name, values in (("blue", blue), ("red", red), ("nir", nir))}
         shaded = (nir < 0.8 * usual["nir"]) & (red < 0.85 * usual["red"])
         shaded |= (usual["nir"] < 0.11) & (blue < 0.75 * usual["blue"])
-    order = np.where(np.isnan(blue + red + nir) | shaded, np.inf, blue)
-    best = np.argmin(order, 0)[None]
-    lowest = np.take_along_axis(order, best, 0)[0]
-    with np.errstate(invalid="ignore"):
-        alike = (order <= lowest + _ALIKE).sum(0) > 1
-        cloudy = lowest - 0.5 * np.take_along_axis(red, best, 0)[0] > _LIMITS.hot
-        none = ~np.isfinite(lowest) | (cloudy & ~alike)
+        order = np.where(known & ~shaded, blue, np.inf)
+        best = np.argmin(order, 0)[None]
+        lowest = np.take_along_axis(order, best, 0)[0]
+        alike = (order <= _ALIKE[0] * lowest + _ALIKE[1]).sum(0) > 1
+    none = ~np.isfinite(lowest) | (np.take_along_axis(cloudy, best, 0)[0] & ~alike)
     out = {}
     for name, values in stack.items():
         if name.startswith("lwir"):
-            out[name] = np.fmax.reduce(values, 0)
+            out[name] = functools.reduce(np.fmax, values)
         else:
             out[name] = np.where(none, np.float32(np.nan), np.take_along_axis(values, best, 0)[0])
     return out
@@ -156,7 +161,9 @@ def mask_grid(scene: Scene, finest: float | None = None) -> GeoBox:
         raise NormalizeError(f"{scene.id}: the scene has no band that its sensor defines")
     box = source_grid(max(scene.bands, key=lambda band: band[0] in _SHARP)[1]).geobox
     if box.crs is not None and box.crs.geographic:
-        box = box.to_crs("utm")
+        place, metres = scene.geometry.representative_point(), abs(box.affine.e) * _DEGREE
+        grid = get_grid(f"utm-{round(max(metres, finest or FINEST[0]))}m")
+        return grid.zone(place.x, place.y).geobox(scene.geometry)
     if finest is not None:
         return _reduced(box, finest)
     small = _reduced(box, FINEST[0])
@@ -183,13 +190,12 @@ def write_mask(qa: npt.NDArray[np.uint16], box: GeoBox, href: str) -> Field:
     return Field(href, LAYER)
 
 
-def _median(values: F32) -> F32:
-    """Return the median over time, NaN left out."""
-    ordered = np.sort(values, 0)  # NaN last
-    count = np.isfinite(values).sum(0)
-    low, high = np.maximum(count - 1, 0) // 2, count // 2
-    at = [np.take_along_axis(ordered, np.minimum(k, len(values) - 1)[None], 0)[0] for k in (low, high)]
-    return np.where(count > 0, (at[0] + at[1]) / 2, np.float32(np.nan)).astype(np.float32)
+def _median(values: F32, counts: npt.NDArray[np.bool_]) -> F32:
+    """Return the median over time of the values that count, NaN where none does."""
+    ordered = np.sort(np.where(counts, values, np.float32(np.nan)), 0)  # NaN last
+    count = counts.sum(0)
+    low, high = np.maximum(count - 1, 0) // 2, np.minimum(count // 2, len(values) - 1)
+    return (np.take_along_axis(ordered, low[None], 0)[0] + np.take_along_axis(ordered, high[None], 0)[0]) / 2
 
 
 def _read(
@@ -217,7 +223,7 @@ def _read(
 
 def _directions(scene: Scene, box: GeoBox) -> dict[str, Any]:
     """Return the angles that detection takes: numbers where they hardly change over the scene, else arrays."""
-    small = box.zoom_to(tuple(min(int(size), _NODES) for size in box.shape))
+    small = box.zoom_to((min(int(box.shape[0]), _NODES), min(int(box.shape[1]), _NODES)))
     sza, saa, vza, vaa = load_directions(scene, small)
     turn = _convergence(box)
     found = {"sza": sza, "saa": saa - turn}
@@ -251,6 +257,6 @@ def _convergence(box: GeoBox) -> float:
 
 def _cold(scene: Scene) -> bool:
     """Whether snow may lie in the scene, by latitude and month alone."""
-    latitude = scene.geometry.representative_point().y
+    latitude = float(scene.geometry.representative_point().y)
     winter = scene.time.month in {11, 12, 1, 2, 3, 4}
     return abs(latitude) >= 60 or (abs(latitude) > 23.5 and winter == (latitude > 0))

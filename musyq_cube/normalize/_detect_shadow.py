@@ -74,17 +74,19 @@ def shadows(cloud: Mask, ground: Ground, known: Mask, ways: list[tuple[F32, F32]
     labels = segments(cloud)
     if not labels.any():
         return np.zeros(cloud.shape, bool)
-    best, gain = None, -np.inf
-    for number, (east, north) in enumerate(ways):
+    tried = []
+    for east, north in ways:
         way = np.stack([-_means(labels, north), _means(labels, east)], 1).astype(np.float32) / np.float32(size)
-        found, heights = _fit(labels, ground.dark, known, way, limits)
-        if best is None or found > max(gain * _AGREES, gain + 1):
-            best, gain = way * heights[:, None], found
-    assert best is not None
-    thrown = cast(labels, best) & ~cloud & known
-    beside = _near(thrown, _BESIDE, size) | _from_outside(known, best)
-    found = thrown | (ground.darker & beside)
-    return np.asarray(found | (ground.weak & _near(found, _RIM, size)))
+        gain, heights = _fit(labels, ground.dark, known, way, limits)
+        tried.append((gain, way * heights[:, None]))
+    gain, shift = tried[0]
+    for other, moved in tried[1:]:
+        if other > max(gain * _AGREES, gain + 1):
+            gain, shift = other, moved
+    thrown = cast(labels, shift) & ~cloud & known
+    beside = _near(thrown, _BESIDE, size) | _from_outside(known, shift)
+    every: Mask = thrown | (ground.darker & beside)
+    return np.asarray(every | (ground.weak & _near(every, _RIM, size)))
 
 
 def _fit(labels: Labels, ground: Mask, known: Mask, way: F32, limits: Limits) -> tuple[float, F32]:
@@ -138,7 +140,7 @@ def _moved(mask: Mask, dy: int, dx: int) -> Mask:
 
 def _means(labels: Labels, field: F32) -> F32:
     """Return the mean of a field over every segment."""
-    n = int(labels.max()) + 1
+    n = int(np.max(labels)) + 1
     if np.ndim(field) == 0:
         return np.full(n, field, np.float32)
     at = labels.ravel()

@@ -146,7 +146,9 @@ def band_tables(spectral: Spectral, responses: Sequence[Response]) -> tuple[Arra
 def _padded(table: F64) -> F32:
     """Fill up the last dimension as the kernel wants it, with 1 that does no harm."""
     missing = padded(table.shape[-1]) - table.shape[-1]
-    return np.ascontiguousarray(np.pad(table, [(0, 0)] * (table.ndim - 1) + [(0, missing)], constant_values=1.0), np.float32)
+    return np.ascontiguousarray(
+        np.pad(table, [(0, 0)] * (table.ndim - 1) + [(0, missing)], constant_values=1.0), np.float32
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,7 +206,7 @@ def _mean(table: F32, band: _Pieces) -> F64:
 def _over_aod(spectral: Spectral, table: F64, aods: F64) -> F64:
     """Interpolate axis 1 to finer aerosol optical depths: cubic in their square root shifted away from 0."""
     matrix = _lagrange(np.sqrt(spectral.aods + 0.05), np.sqrt(aods + 0.05))
-    return np.einsum("na,pa...->pn...", matrix, table)
+    return np.asarray(np.einsum("na,pa...->pn...", matrix, table))
 
 
 def _finer_path(spectral: Spectral, table: F64, aods: F64) -> F64:
@@ -213,7 +215,7 @@ def _finer_path(spectral: Spectral, table: F64, aods: F64) -> F64:
     views = int(np.searchsorted(spectral.angles, MAX_VZA)) + 1
     first, second = pairs(count, views - 1)
     table = _over_aod(spectral, table, aods)
-    table = np.einsum("fr,...r->...f", _cosine_series(table.shape[-1], int(round(180.0 / RAA_STEP)) + 1), table)
+    table = np.einsum("fr,...r->...f", _cosine_series(table.shape[-1], round(180.0 / RAA_STEP) + 1), table)
     full = np.empty((*table.shape[:2], count, count, table.shape[-1]))
     full[:, :, first, second] = table
     full[:, :, second, first] = table
@@ -221,7 +223,7 @@ def _finer_path(spectral: Spectral, table: F64, aods: F64) -> F64:
 
 
 def pairs(count: int, last: float) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Indices (larger, smaller) of zenith angles, each pair once (reciprocity); the smaller up to `last`."""
+    """Return indices (larger, smaller) of zenith angles, each pair once (reciprocity); the smaller up to `last`."""
     first, second = np.tril_indices(count)
     return first[second <= last], second[second <= last]
 
@@ -243,7 +245,7 @@ def _finer_transmit(spectral: Spectral, table: F64, aods: F64) -> F64:
 
 
 def _gases(spectral: Spectral, weight: F64, top: float) -> tuple[F64, F64, F64]:
-    """Band means: dry gases (pressure, air mass), ozone (path), water (path), each in the light that the others leave."""
+    """Band means: dry gases (pressure, air mass), ozone (path), water (path), in the light that the others leave."""
     fine = -np.log(1.0 - np.linspace(0.0, top, _COUNTS["dry"]))
     known = np.log(0.5 * spectral.masses)
     lit = np.flatnonzero(weight > 0)
@@ -276,6 +278,12 @@ def band_extinction(spectral: Spectral, responses: Sequence[Response]) -> tuple[
     return tuple(float(m.share @ np.exp(m.matrix @ np.log(spectral.extinction))) for m in matrices)
 
 
+def water_transmittance(spectral: Spectral, response: Response, path: float = 4.6) -> float:
+    """Band transmittance of water along a path in g cm⁻²."""
+    steps = np.array([np.interp(np.sqrt(path), np.sqrt(spectral.waters), t) for t in spectral.water.T])
+    return float(_weight(spectral, *response) @ steps)
+
+
 def multilinear(axes: Sequence[Array], table: Array, at: Sequence[Array]) -> F64:
     """Interpolate a table (one dimension for each axis) at points; NaN outside. Slow and simple."""
     at = np.broadcast_arrays(*(np.asarray(x, np.float64) for x in at))
@@ -299,4 +307,4 @@ def pressure(elevation: F64 | float) -> F64:
 
 def _height(pressure: float) -> float:
     """Height in km of a relative pressure (ISO 2533)."""
-    return float((1.0 - pressure ** (1 / 5.25588)) / 0.0225577)
+    return round(float((1.0 - pressure ** (1 / 5.25588)) / 0.0225577), 6)

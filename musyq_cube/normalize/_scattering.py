@@ -9,10 +9,12 @@ Wiscombe 1977, J. Atmos. Sci. 34, 1408; its correction for single scattering Nak
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from musyq_cube.normalize._sixs import F64
+if TYPE_CHECKING:
+    from musyq_cube.normalize._sixs import F64
 
 STREAMS = 12
 """Gauss points of a hemisphere; the phase function is truncated after twice as many terms."""
@@ -41,6 +43,12 @@ class Aerosol:
         """Return the phase function at cosines of the scattering angle."""
         angle = np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0)))
         return np.exp(np.interp(angle, self.angle, np.log(self.phase)))
+
+    def asymmetry(self) -> float:
+        """Return the mean cosine of the scattering angle."""
+        x, w = np.polynomial.legendre.leggauss(1200)
+        values = w * self.value(x)
+        return float(1.0 - ((1.0 - x) @ values) / 2.0)  # what the sampled angles do not see goes straight on
 
     def legendre(self, terms: int) -> tuple[F64, float]:
         """Return `terms` Legendre coefficients of the truncated phase function and the truncated fraction."""
@@ -97,7 +105,7 @@ class Layers:
             part = np.exp(-below * slant) * (1.0 - np.exp(-depth[..., layer] * slant))
             total += scattered[..., layer] / np.maximum(depth[..., layer], 1e-12) * part
             below = below + depth[..., layer]
-        return total * missing / (4.0 * (sun + view))
+        return np.asarray(total * missing / (4.0 * (sun + view)))
 
     def _reflect(self, order: int) -> F64:
         """Cosine term of the reflectance of all layers (state, μ, μ), from the ground up."""
@@ -111,7 +119,7 @@ class Layers:
     def _layer(self, layer: int, order: int) -> tuple[F64, F64, F64]:
         """Reflection, diffuse and direct transmission of one uniform layer by doubling a thin one."""
         depth = self.depth[:, layer]
-        doublings = max(1, int(np.ceil(np.log2(depth.max() / _THIN))))
+        doublings = max(1, int(np.ceil(np.log2(np.max(depth) / _THIN))))
         thin = depth / 2**doublings
         back, forward = self._scatter(layer, order)
         mu, mu0 = self.mu[:, None], self.mu[None, :]
@@ -147,7 +155,7 @@ class Layers:
         n, c = STREAMS, self.contract
 
         def product(a: F64, b: F64) -> F64:
-            return (a[:, :, :n] * c) @ b[:, :n, :]
+            return np.asarray((a[:, :, :n] * c) @ b[:, :n, :])
 
         bounce = product(reflect, below)
         inverse = np.linalg.solve(np.eye(n) - bounce[:, :n, :n] * c, bounce[:, :n, :])

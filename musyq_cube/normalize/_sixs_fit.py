@@ -55,7 +55,7 @@ class Shape:
         cosines = np.cos(np.arange(2 * STREAMS).reshape(-1, *[1] * np.ndim(azimuth)) * (np.pi - azimuth))
         smooth = np.einsum("m...,m...->...", cosines, self.terms[:, state, sun, view])
         mu = np.cos(np.radians(np.array(self.angles)))
-        return smooth + self.layers.single(mu[sun], mu[view], azimuth, state)
+        return np.asarray(smooth + self.layers.single(mu[sun], mu[view], azimuth, state))
 
 
 def _symmetric(sun: F64, view: F64, degree: int) -> F64:

@@ -288,7 +288,7 @@ def water_vapour_from_surface(temperature: ArrayLike, humidity: ArrayLike) -> F3
 
     Examples
     --------
-    >>> float(np.round(water_vapour_from_surface(293.15, 50.0), 2))
+    >>> round(float(water_vapour_from_surface(293.15, 50.0)), 2)
     1.87
     """
     from pvlib.atmosphere import gueymard94_pw

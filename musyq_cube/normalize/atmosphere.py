@@ -62,9 +62,7 @@ def apply_atmosphere(
     NormalizeError
         For a band, sensor or model without table.
     """
-    surface = load(sensor, model).correct(
-        dict(bands), sza, vza, raa, aod, tcwv=tcwv, ozone=ozone, elevation=elevation
-    )
+    surface = load(sensor, model).correct(dict(bands), sza, vza, raa, aod, tcwv=tcwv, ozone=ozone, elevation=elevation)
     shape = next(iter(surface.values())).shape if surface else np.broadcast_shapes(np.shape(sza), np.shape(aod))
     qa = np.zeros(shape, np.uint16)
     for bad, bit in (

@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from musyq_cube.catalog import search
-from musyq_cube.catalog.remember import layers_folder, remember
+from musyq_cube.catalog.remember import check_writable, layers_folder, remember
 from musyq_cube.errors import NormalizeError
 from musyq_cube.normalization import STEPS
-from musyq_cube.normalize.characterize import characterize
+from musyq_cube.normalize.characterize import characterize, check_steps
 from musyq_cube.sensor import sensors as known_sensors
 
 if TYPE_CHECKING:
@@ -105,16 +105,19 @@ def normalize_catalog(
     for name in bases or ():
         if name not in known_sensors():
             raise NormalizeError(f"base {name!r}: no such sensor; there are {', '.join(known_sensors())}")
-    wanted = tuple(steps or STEPS)
+    wanted = check_steps(steps or STEPS)
+    check_writable(catalog)
     scenes = search(catalog, region, period, sensors=sensors)
     everything = scenes if sensors is None or not bases else search(catalog, region, sensors=list(bases))
     base = [scene for scene in everything if scene.sensor in (bases or ())]
-    done = [s for s in scenes if not redo and s.normalization and all(getattr(s.normalization, w) for w in wanted)]
+    done: list[str] = []
     groups: dict[tuple[str, str | None], list[Scene]] = defaultdict(list)
     for scene in scenes:
-        if scene not in done:
+        if not redo and _is_done(scene, wanted):
+            done.append(scene.id)
+        else:
             groups[scene.sensor, scene.tile].append(scene)
-    report = NormalizeReport(str(getattr(catalog, "href", catalog)), existing=tuple(s.id for s in done))
+    report = NormalizeReport(str(getattr(catalog, "href", catalog)), existing=tuple(done))
     total = sum(map(len, groups.values()))
     for members in groups.values():
         told = _told(progress, len(report.found), total)
@@ -125,6 +128,14 @@ def normalize_catalog(
         lost = [(n.scene, n.atmosphere.reason) for n in found if n.atmosphere and _is_lost(n, members)]
         report = replace(report, found=(*report.found, *found), failed=(*report.failed, *lost))
     return report
+
+
+def _is_done(scene: Scene, steps: Sequence[str]) -> bool:
+    """Whether nothing is left to find; what could not be found before is tried again."""
+    found = scene.normalization
+    if found is None or not all(getattr(found, step) for step in steps):
+        return False
+    return "atmosphere" not in steps or not _is_lost(found, [scene])
 
 
 def _is_lost(found: Normalization, scenes: Sequence[Scene]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import logging
 import tempfile
 from collections import defaultdict
@@ -17,8 +18,10 @@ from musyq_cube.normalize.ancillary import Ancillary
 from musyq_cube.normalize.calibration import calibration_for
 from musyq_cube.normalize.detect import detect_scene
 from musyq_cube.normalize.geometric import register
-from musyq_cube.read.prepare import prepare
+from musyq_cube.normalize.rules import VERSION
+from musyq_cube.read.prepare import native_bits, prepare
 from musyq_cube.scene import Scene
+from musyq_cube.types import QA
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -89,14 +92,21 @@ def characterize(
       geometric   identity · no base was given
       atmosphere  applied · dark-target in 3120 of 3721 windows
     """
-    if unknown := [step for step in steps if step not in STEPS]:
-        raise NormalizeError(f"steps={', '.join(unknown)}: there are {', '.join(STEPS)}")
+    wanted = check_steps(steps)
     many = [scenes] if isinstance(scenes, Scene) else list(scenes)
     folder = str(out) if out is not None else str(Path(tempfile.gettempdir(), "musyq-normalization"))
     bases = () if base is None else (base,) if isinstance(base, Scene) else tuple(base)
-    work = _Work(many, bases, ancillary or Ancillary(), tuple(steps), model, folder, progress)
+    work = _Work(many, bases, ancillary or Ancillary(), wanted, model, folder, progress)
     found = work.run()
     return found[0] if isinstance(scenes, Scene) else found
+
+
+def check_steps(steps: Sequence[str]) -> tuple[str, ...]:
+    """Return steps, or raise NormalizeError for what is none."""
+    wanted = (steps,) if isinstance(steps, str) else tuple(steps)
+    if unknown := [step for step in wanted if step not in STEPS]:
+        raise NormalizeError(f"steps={', '.join(unknown)}: there are {', '.join(STEPS)}")
+    return wanted
 
 
 @dataclasses.dataclass
@@ -124,7 +134,7 @@ class _Work:
         return [self._rest(scene, one) for scene, one in zip(self.scenes, found, strict=True)]
 
     def _alone(self, scene: Scene, found: Normalization) -> Normalization:
-        if not scene.qa and scene.quantity == "toa" and "atmosphere" in self.steps:
+        if scene.quantity == "toa" and "atmosphere" in self.steps and ~native_bits(scene) & (QA.CLOUD | QA.SHADOW):
             found = found.replace(mask=self._mask(scene))
         if "calibration" in self.steps:
             found = found.replace(calibration=calibration_for(scene.sensor, scene.datetime))
@@ -137,7 +147,8 @@ class _Work:
     def _mask(self, scene: Scene) -> Field | None:
         others = [s for s in self.scenes if s is not scene and s.sensor == scene.sensor and _near(s, scene)]
         try:
-            return detect_scene(scene, others, out=f"{self.folder}/{scene.id}.mask.zarr")
+            name = _digest(*sorted(s.replace(normalization=None).key for s in (scene, *others)), VERSION)
+            return detect_scene(scene, others, out=f"{self.folder}/{scene.id}-{name}.mask.zarr")
         except FAULTS as error:
             log.warning("scene %s: no mask could be made: %s", scene.id, error)
             return None
@@ -164,8 +175,8 @@ class _Work:
             if scene.quantity != "toa":
                 found[i] = found[i].replace(atmosphere=Atmosphere(False, f"is {scene.quantity} already"))
                 continue
-            ready = prepare(scene.replace(normalization=found[i]), ("calibration", "geometric"))
             try:
+                ready = prepare(scene.replace(normalization=found[i]), ("calibration", "geometric"))
                 views[i] = view(ready, **self.known.over(scene))
             except FAULTS as error:
                 found[i] = found[i].replace(atmosphere=Atmosphere(False, f"not found: {error}"))
@@ -177,21 +188,36 @@ class _Work:
         return found
 
     def _of_series(self, views: list[View]) -> list[tuple[Atmosphere, AodField]]:
-        """Dark targets date by date; where there is no 2.1 µm band, the clearest blue of the series, else the rest."""
-        together: Sequence[tuple[Atmosphere, AodField] | None] = [None] * len(views)
-        if len(views) >= SERIES and "swir22" not in views[0].toa:
+        """Dark targets date by date; where most dates have none, the clearest blue of the series; then what is left."""
+        alone = [self._alone_in(seen) for seen in views]
+        if len(views) >= SERIES and 2 * sum(found is not None for found in alone) <= len(views):
             try:
-                together = retrieve_series(views, model=self.model)
+                alone = [a or b for a, b in zip(retrieve_series(views, model=self.model), alone, strict=True)]
             except FAULTS as error:
                 log.warning("%s: no aerosol from the series of dates: %s", views[0].id, error)
-        return [
-            one or retrieve(seen, ancillary=self.known.aerosol_of, model=self.model)
-            for seen, one in zip(views, together, strict=True)
-        ]
+        return [found or self._anyhow(seen) for seen, found in zip(views, alone, strict=True)]
+
+    def _alone_in(self, seen: View) -> tuple[Atmosphere, AodField] | None:
+        if "swir22" not in seen.toa:
+            return None
+        try:
+            return retrieve(seen, model=self.model, methods=("dark-target",))
+        except NormalizeError:
+            return None
+
+    def _anyhow(self, seen: View) -> tuple[Atmosphere, AodField]:
+        """Find the aerosol by whatever is left; an ancillary grid of another time is as good as none."""
+        try:
+            return retrieve(seen, ancillary=self.known.aerosol_of, model=self.model)
+        except NormalizeError as error:
+            log.warning("scene %s: %s", seen.id, error)
+            return retrieve(seen, model=self.model)
 
     def _kept(self, scene: Scene, atmosphere: Atmosphere, field: AodField) -> Atmosphere:
         if field.aod.size > 1 and atmosphere.source != "climatology":
-            written, _ = write_field(field, f"{self.folder}/{scene.id}.aod.zarr")
+            # the name says what is in it: products of another field have another key
+            name = _digest(field.aod.tobytes(), field.qa.tobytes(), repr(field.grid))
+            written, _ = write_field(field, f"{self.folder}/{scene.id}-{name}.aod.zarr")
             atmosphere = with_field(atmosphere, written)
         dem = self.known.dem
         if not isinstance(dem, str):  # none, or tiles: then the median stands for all pixels
@@ -219,6 +245,13 @@ class _Work:
     def _tell(self, done: int, scene: Scene) -> None:
         if self.progress is not None:
             self.progress(done + 1, len(self.scenes), scene.id)
+
+
+def _digest(*parts: str | bytes) -> str:
+    found = hashlib.sha256()
+    for part in parts:
+        found.update(part.encode() if isinstance(part, str) else part)
+    return found.hexdigest()[:8]
 
 
 def _near(one: Scene, other: Scene) -> bool:

@@ -10,7 +10,7 @@ import xarray as xr
 
 from musyq_cube.errors import NormalizeError
 from musyq_cube.normalize.chain import WITHOUT_RELIEF, Observation, check_bands, normalize_bands
-from musyq_cube.normalize.rules import PIXEL_STEPS, Rules, choose_reference, quantity_after
+from musyq_cube.normalize.rules import CHAIN, PIXEL_STEPS, Rules, choose_reference, quantity_after
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,8 +60,7 @@ def normalize(
     xarray.Dataset
         As `cube`, lazy where it was: bands normalized, NaN where the angles are beyond what the models hold for (solar
         zenith 75°, view zenith 60°, incidence on a slope 85°); bits added to `qa`; coordinate `quantity` says what each
-        time step has become.
-        Pixels depend on nothing but themselves, so they are the same whatever the chunks.
+        time step has become. Pixels depend on nothing but themselves, so they are the same whatever the chunks.
 
     Raises
     ------
@@ -138,6 +137,11 @@ def _block(
 
 def _check(cube: xr.Dataset, rules: Rules) -> None:
     """Say at once what would only be noticed when the first block is computed."""
+    if elsewhere := [step for step in rules.steps if step not in CHAIN]:
+        raise NormalizeError(
+            f"steps={', '.join(elsewhere)}: here are {', '.join(CHAIN)}; position and calibration are corrected by "
+            "musyq_cube.cube(corrections=…)"
+        )
     lacking = [name for name in ("qa", *ANGLES) if name not in cube]
     if lacking:
         raise NormalizeError(f"the cube has no {', '.join(lacking)}: make it with angles=True")
@@ -148,6 +152,11 @@ def _check(cube: xr.Dataset, rules: Rules) -> None:
         for sensor in sorted(set(cube["sensor"].values.tolist())):
             check_bands(sensor, names, rules.reference)
     if "atmosphere" not in rules.steps:
+        if rules.steps and (toa := int((cube["quantity"].values == "toa").sum())):
+            raise NormalizeError(
+                f"{toa} of {cube.sizes['time']} time steps are top-of-atmosphere reflectance, which cannot be brought to "
+                "level ground, another direction or spectrum: add the step 'atmosphere'"
+            )
         return
     bare = (cube["quantity"].values == "toa") & (cube["aerosol"].values == "")
     if bare.any():

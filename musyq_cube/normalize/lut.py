@@ -1,4 +1,4 @@
-"""Look-up tables of the atmosphere: one spectral table from 6S for all sensors, made into a sensor's by its response."""
+"""Look-up tables of the atmosphere: one spectral table from 6S for all sensors, made a sensor's by its response."""
 
 from __future__ import annotations
 
@@ -10,21 +10,29 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from musyq_cube.config import config
 from musyq_cube.errors import NormalizeError
 from musyq_cube.kernels import atmosphere as kernel
-from musyq_cube.normalize._lut_bands import Spectral, band_extinction, band_tables, multilinear, pressure
+from musyq_cube.normalize._lut_bands import (
+    Spectral,
+    band_extinction,
+    band_tables,
+    multilinear,
+    pressure,
+    water_transmittance,
+)
 from musyq_cube.sensor import sensor as get_sensor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from musyq_cube.sensor import Sensor
-
 MODELS = ("continental", "maritime", "urban", "desert")
 """Aerosol models of 6S (Vermote et al. 1997) that tables are shipped for."""
 
-LONGEST = 2.5
-"""µm up to which the tables reach."""
+LONGEST = 2.4
+"""µm: the tables hold for bands centred below."""
+CLEAREST = 0.5
+"""Share of light that 2 g cm⁻² of water must let through twice: bands that see less see the air, not the surface."""
 
 F32: TypeAlias = npt.NDArray[np.float32]
 Value: TypeAlias = "F32 | float"
@@ -95,7 +103,8 @@ class Lut:
         NormalizeError
             For a band that the sensor does not have, or that sees no sunlight.
         """
-        return self._run(kernel.correct, toa, (sza, vza, raa, aod, tcwv, ozone, elevation))
+        done: Bands = self._run(kernel.correct, toa, (sza, vza, raa, aod, tcwv, ozone, elevation))
+        return done
 
     def simulate(
         self,
@@ -110,7 +119,8 @@ class Lut:
         elevation: Value = 0.0,
     ) -> Bands:
         """Reflectance at the top of the atmosphere over a Lambertian surface: the inverse of `correct`."""
-        return self._run(kernel.simulate, surface, (sza, vza, raa, aod, tcwv, ozone, elevation))
+        done: Bands = self._run(kernel.simulate, surface, (sza, vza, raa, aod, tcwv, ozone, elevation))
+        return done
 
     def diffuse_ratio(
         self, names: tuple[str, ...], vza: Value, aod: Value, elevation: Value = 0.0
@@ -195,21 +205,38 @@ def load(sensor_id: str, model: str = "continental") -> Lut:
     if model not in MODELS:
         raise NormalizeError(f"no aerosol model {model!r}; there are {', '.join(MODELS)}")
     sensor = get_sensor(sensor_id)
-    bands = reflective(sensor)
+    bands = reflective(sensor_id)
     if not bands:
-        raise NormalizeError(f"{sensor_id} has no band below {LONGEST} µm: there is nothing to correct")
+        raise NormalizeError(f"{sensor_id} has no band that sees the surface in sunlight: there is nothing to correct")
     spectral = spectral_table(model)
     tables = band_tables(spectral, [sensor.srf(name) for name in bands])
     extinction = band_extinction(spectral, [sensor.srf(name) for name in bands])
-    return Lut(sensor_id, model, bands, tables, extinction, spectral.max_sza, spectral.max_vza, float(spectral.aods[-1]))
+    return Lut(
+        sensor_id, model, bands, tables, extinction, spectral.max_sza, spectral.max_vza, float(spectral.aods[-1])
+    )
 
 
-@lru_cache(maxsize=len(MODELS))
 def spectral_table(model: str) -> Spectral:
-    """Read the shipped table of an aerosol model."""
-    return Spectral.read(_SHIPPED, model)
+    """Read the table of an aerosol model: of the file that the setting ``luts.path`` names, else the shipped one."""
+    return _read(Path(config.get("luts.path", None) or _SHIPPED), model)
 
 
-def reflective(sensor: Sensor) -> tuple[str, ...]:
-    """Common names of the bands that the tables reach, in the order of the sensor file."""
-    return tuple(b.key for b in sensor.bands if b.center_wavelength is not None and b.center_wavelength < LONGEST - 0.1)
+@lru_cache(maxsize=2 * len(MODELS))
+def _read(path: Path, model: str) -> Spectral:
+    return Spectral.read(path, model)
+
+
+@lru_cache(maxsize=64)
+def reflective(sensor_id: str) -> tuple[str, ...]:
+    """
+    Return the common names of the bands that see the surface in sunlight, in the order of the sensor file.
+
+    Examples
+    --------
+    >>> set(reflective("sentinel2a-msi")) & {"nir08", "nir09", "cirrus"}
+    {'nir08'}
+    """
+    sensor = get_sensor(sensor_id)
+    short = [b.key for b in sensor.bands if b.center_wavelength is not None and b.center_wavelength < LONGEST]
+    spectral = spectral_table(MODELS[0])
+    return tuple(name for name in short if water_transmittance(spectral, sensor.srf(name)) > CLEAREST)

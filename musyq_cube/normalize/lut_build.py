@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,9 @@ from musyq_cube.normalize._lut_bands import MAX_VZA, pairs, pressure
 from musyq_cube.normalize._sixs_fit import Optics, Polarization, Shape, Smooth
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+
+    import numpy.typing as npt
 
     from musyq_cube.normalize._sixs import F64, Run
 
@@ -172,7 +175,9 @@ def _path(optics: Optics, runs: Sequence[Run], given: F64, polarization: Polariz
     first, second = pairs(len(mu), MAX_VZA // (plan.ANGLES[1] - plan.ANGLES[0]))
     s, pair, azimuth = np.meshgrid(np.arange(len(aods)), np.arange(len(first)), np.arange(len(AZIMUTHS)), indexing="ij")
     wanted = _Geometry(first[pair].ravel(), second[pair].ravel(), AZIMUTHS[azimuth].ravel(), s.ravel())
-    at_runs, at_nodes = [], []
+    at_runs: list[F64] = []
+    at_nodes: list[F64] = []
+    shares: list[F64] = []
     for k in range(len(plan.WAVELENGTHS)):
         shape = Shape(optics, k, aods, elevations)
         for geometry, found in ((seen, at_runs), (wanted, at_nodes)):
@@ -180,14 +185,16 @@ def _path(optics: Optics, runs: Sequence[Run], given: F64, polarization: Polariz
             extra = polarization.at(sun, view, geometry.azimuth, optics.rayleigh[k] * pressure(elevations[where]))
             hidden = np.exp(-_ATTENUATION * aods[where] * optics.extinction[k] * (1 / sun + 1 / view))
             found.append(shape.at(geometry.sun, geometry.view, geometry.azimuth, where) + extra * hidden)
+        thick = aods * optics.extinction[k]
+        shares.append(thick / (thick + optics.rayleigh[k] * pressure(elevations)))
+    # the residual is relative to the part of the reflectance that comes from aerosol: none without it
+    share = np.stack(shares, 1)
     base, nodes = np.stack(at_runs, 1), np.stack(at_nodes, 1)
     there, here = (g.coordinates(mu, aods, elevations) for g in (wanted, seen))
-    # relative to the reflectance itself, which the shape has right to a few per cent
-    fit = Smooth(here, (given - base) / base, _NOISE / base)
-    clear = (aods == 0.0)[wanted.state]
-    rest = np.where(clear[:, None], 0.0, fit.at(there))
+    scale = base * share[seen.state]
+    rest = Smooth(here, (given - base) / scale, _NOISE / scale).at(there) * share[wanted.state]
     cosines = (mu[wanted.sun] * mu[wanted.view])[:, None]
-    full = np.maximum(nodes * (1.0 + rest), 0.0) * cosines
+    full: F64 = np.maximum(nodes * (1.0 + rest), 0.0) * cosines
     return full.T.reshape(len(plan.WAVELENGTHS), len(aods), len(first), len(AZIMUTHS))
 
 
@@ -210,21 +217,30 @@ def _transmit(optics: Optics, runs: Sequence[Run], given: F64) -> F64:
     mu = np.cos(np.radians([[r.sza for r in runs], [r.vza for r in runs]])).ravel()
     aod = np.tile([r.aod for r in runs], 2)
     air = np.tile(pressure(np.array([r.elevation for r in runs])), 2)
-    depth = optics.rayleigh * air[:, None]
-    loss = -np.log(given.transpose(1, 0, 2).reshape(len(mu), -1) / _clear_transmittance(depth, mu[:, None])) * mu[:, None]
-    noise = _NOISE / np.exp(-loss / mu[:, None]) * mu[:, None] / aod[:, None]
-    fit = Smooth(np.stack([mu, np.sqrt(aod), air], 1), loss / aod[:, None], noise)
+    found = given.transpose(1, 0, 2).reshape(len(mu), -1)
+    rest = -np.log(found / _two_stream(optics, mu, aod, air)) * (mu / aod)[:, None]
+    noise = _NOISE / found * (mu / aod)[:, None]
+    fit = Smooth(np.stack([mu, np.sqrt(aod), air], 1), rest, noise)
     aods, elevations = _states()
-    cosine = np.cos(np.radians(plan.ANGLES))
-    s, a = (v.ravel() for v in np.meshgrid(np.arange(len(aods)), np.arange(len(cosine)), indexing="ij"))
-    here = fit.at(np.stack([cosine[a], np.sqrt(aods[s]), pressure(elevations[s])], 1)) * aods[s, None]
-    clear = _clear_transmittance(optics.rayleigh * pressure(elevations[s])[:, None], cosine[a, None])
-    return np.asarray((clear * np.exp(-here / cosine[a, None])).T)
+    cosines = np.cos(np.radians(plan.ANGLES))
+    s, a = (v.ravel() for v in np.meshgrid(np.arange(len(aods)), np.arange(len(cosines)), indexing="ij"))
+    aod, mu, air = aods[s], cosines[a], pressure(elevations[s])
+    more = fit.at(np.stack([mu, np.sqrt(aod), air], 1)) * (aod / mu)[:, None]
+    return np.asarray((_two_stream(optics, mu, aod, air) * np.exp(-more)).T)
 
 
-def _clear_transmittance(depth: F64, mu: F64) -> F64:
-    """Transmittance of air, direct and diffuse (two-stream, as 6S has it)."""
-    return np.asarray(((2 / 3 + mu) + (2 / 3 - mu) * np.exp(-depth / mu)) / (4 / 3 + depth))
+def _two_stream(optics: Optics, mu: F64, aod: F64, air: F64) -> F64:
+    """
+    Transmittance (point, wavelength), direct and diffuse: exact for 6S in clear air, a good guess with aerosol.
+
+    Aerosol counts as air by what it scatters sideways and back, ω (1 − g), and absorbs what it absorbs.
+    """
+    forward = np.array([optics.aerosol(k, np.zeros(1)).asymmetry() for k in range(len(plan.WAVELENGTHS))])
+    aerosol = aod[:, None] * optics.extinction
+    depth = optics.rayleigh * air[:, None] + aerosol * optics.albedo * (1.0 - forward)
+    mu = mu[:, None]
+    scattered = ((2 / 3 + mu) + (2 / 3 - mu) * np.exp(-depth / mu)) / (4 / 3 + depth)
+    return np.asarray(scattered * np.exp(-(1.0 - optics.albedo) * aerosol / mu))
 
 
 def _albedo(optics: Optics, runs: Sequence[Run], given: F64, clear: F64) -> F64:
@@ -233,11 +249,13 @@ def _albedo(optics: Optics, runs: Sequence[Run], given: F64, clear: F64) -> F64:
     known = np.concatenate([[0.0], optics.rayleigh[order]]), np.concatenate([[0.0], clear[order]])
 
     def of_air(air: F64) -> F64:
-        return np.interp(np.sqrt(optics.rayleigh * air[:, None]), np.sqrt(known[0]), known[1])
+        return np.asarray(np.interp(np.sqrt(optics.rayleigh * air[:, None]), np.sqrt(known[0]), known[1]))
 
     aod = np.array([r.aod for r in runs])
     air = pressure(np.array([r.elevation for r in runs]))
-    fit = Smooth(np.stack([np.sqrt(aod), air], 1), (given - of_air(air)) / aod[:, None], _NOISE / aod[:, None] + 0 * given)
+    fit = Smooth(
+        np.stack([np.sqrt(aod), air], 1), (given - of_air(air)) / aod[:, None], _NOISE / aod[:, None] + 0 * given
+    )
     aods, elevations = _states()
     air = pressure(elevations)
     return np.asarray((of_air(air) + fit.at(np.stack([np.sqrt(aods), air], 1)) * aods[:, None]).T)
@@ -256,10 +274,7 @@ def _write(path: Path, tables: dict[str, F64]) -> None:
     root = zarr.create_group(store)
     for name, values in tables.items():
         scale = _SCALES.get(name.rsplit("/", 1)[-1])
-        packed = values if scale is None else np.round(values / scale)
-        if scale is not None and packed.max() > np.iinfo(np.uint16).max:
-            raise NormalizeError(f"{name} reaches {values.max()}, which does not fit its packing")
-        kept = packed.astype(np.uint16 if scale is not None else np.float64)
+        kept = values if scale is None else _packed(name, values, scale)
         array = root.create_array(
             name, shape=kept.shape, dtype=kept.dtype, chunks=kept.shape,
             attributes={} if scale is None else {"scale_factor": scale},
@@ -270,21 +285,19 @@ def _write(path: Path, tables: dict[str, F64]) -> None:
     part.replace(path)
 
 
-class _bar:  # noqa: N801  (a context manager)
-    """A progress bar that counts runs."""
+def _packed(name: str, values: F64, scale: float) -> npt.NDArray[np.uint16]:
+    whole: F64 = np.rint(values / scale)
+    if np.max(whole) > np.iinfo(np.uint16).max:
+        raise NormalizeError(f"{name} reaches {np.max(values)}, which does not fit its packing")
+    return whole.astype(np.uint16)
 
-    def __init__(self, total: int, *, show: bool) -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-        self._total = total
-        self._progress = Progress(
-            TextColumn("6S"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), disable=not show
-        )
+@contextmanager
+def _bar(total: int, *, show: bool) -> Iterator[Callable[[int], None]]:
+    """Show a progress bar while inside; yields what counts runs."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    def __enter__(self) -> Callable[[int], None]:
-        self._progress.start()
-        task = self._progress.add_task("6S", total=self._total)
-        return lambda n: self._progress.advance(task, n)
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
+    columns = TextColumn("6S"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, disable=not show) as progress:
+        task = progress.add_task("6S", total=total)
+        yield lambda n: progress.advance(task, n)

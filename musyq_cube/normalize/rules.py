@@ -17,6 +17,8 @@ PIXEL_STEPS = ("atmosphere", "direction", "spectral")
 """The steps that :func:`normalize` applies; geometric and calibration ones are applied while reading."""
 CHAIN = ("atmosphere", "topography", "direction", "spectral")
 """The same with the optional one, in the order in which they are applied."""
+APPLIED = ("geometric", "calibration", *PIXEL_STEPS)
+"""The steps that an order applies where it does not name them: all but the optional one."""
 FINE_REFERENCE, COARSE_REFERENCE = "landsat8-oli", "modis-terra"
 COARSE = 250.0
 """Metres of pixel from which MODIS bands are the reference, not those of OLI."""

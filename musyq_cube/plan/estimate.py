@@ -50,8 +50,12 @@ NORMALIZE_BYTES = 44
 """Bytes per pixel and observation of angles and air, as read with their halo and without."""
 RELIEF_BYTES = 20
 """The same of the sun's azimuth, slope and aspect."""
-READ_BYTES = 96 * 2**20
+READ_BYTES = 32 * 2**20
 """Bytes of windows being decoded and resampled, whatever the size of the block."""
+CACHE_BYTES = 512 * 2**20
+"""Bytes of decoded source tiles that GDAL keeps in a process (``GDAL_CACHEMAX``)."""
+TILE_BYTES = 8
+"""Bytes of those tiles per pixel, observation and layer: large pixels, and what tiles have beyond the block."""
 PART_BYTES = 320 * 2**20
 """Bytes of observations at a time: a block that has more is read, masked and composited part by part."""
 SMALLEST_PART = 128
@@ -160,8 +164,9 @@ def memory_of(
     side = SMALLEST_PART + 2 * halo
     least = observed_bytes(method, (side, side), halo, **held)
     pixels = shape[0] * shape[1]
-    results = method.memory(pixels, bands)
-    return int(min(whole, max(PART_BYTES, least)) + results + pixels * layers * PRODUCT_BYTES + READ_BYTES)
+    made = method.memory(pixels, bands) + pixels * layers * PRODUCT_BYTES
+    tiles = min(CACHE_BYTES, pixels * observations * (bands + 1) * TILE_BYTES)
+    return int(min(whole, max(PART_BYTES, least)) + made + tiles + READ_BYTES)
 
 
 def field_bytes(rules: Rules | None) -> int:

@@ -13,7 +13,7 @@ from musyq_cube.errors import GridError, PlanError
 from musyq_cube.grid import as_region, get_grid
 from musyq_cube.methods import get_method
 from musyq_cube.normalization import STEPS
-from musyq_cube.normalize.rules import choose_reference
+from musyq_cube.normalize.rules import APPLIED, choose_reference
 from musyq_cube.period import Period, parse_period, split
 from musyq_cube.plan.estimate import cores, count_observations, field_bytes, largest_block, memory_limit, memory_of
 from musyq_cube.plan.footprints import Footprints
@@ -157,7 +157,7 @@ def plan(
 
 def _steps(normalize: bool | Sequence[str]) -> tuple[str, ...]:
     if isinstance(normalize, bool):
-        return tuple(step for step in STEPS if step != "topography") if normalize else ()
+        return APPLIED if normalize else ()
     asked = (normalize,) if isinstance(normalize, str) else tuple(normalize)
     return tuple(sorted(asked, key=lambda step: STEPS.index(step) if step in STEPS else len(STEPS)))
 

@@ -8,11 +8,10 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from musyq_cube.errors import MusyqError, PlanError
+from musyq_cube.errors import MusyqError, PlanError, ReadError
 from musyq_cube.methods import get_method
 from musyq_cube.normalize.rules import quantity_after
 from musyq_cube.products.recipe import NOT_SURFACE, ROLES, Recipe
-from musyq_cube.read.prepare import prepare
 from musyq_cube.sensor import sensors
 
 if TYPE_CHECKING:
@@ -76,8 +75,9 @@ def select(scenes: Sequence[Scene], request: Request, period: Period) -> Selecti
     inside = _keep(kept, left, lambda s: None if period.contains(s.time) else f"outside the period {period.label}")
     if not inside:
         raise PlanError(_nothing(kept, scenes, period, left))
-    inside = [prepare(scene, request.normalize) for scene in inside]
+    inside = _prepared(inside, request, left)
     quantity = choose_quantity([becomes(scene, request) for scene in inside], request.recipes)
+    _check_steps(quantity, request)
     taken = _keep(inside, left, lambda s: _wrong_quantity(becomes(s, request), quantity))
     parts = _parts(taken, request)
     taken = [scene.lend(parts.values()) for scene in taken]
@@ -93,10 +93,53 @@ def select(scenes: Sequence[Scene], request: Request, period: Period) -> Selecti
     return Selection(ordered, quantity, bands, tuple(parts.items()), tuple(left))
 
 
+def _prepared(scenes: Sequence[Scene], request: Request, left: list[LeftOut]) -> list[Scene]:
+    """Return scenes with their corrections in their sources; those that cannot be corrected are left out."""
+    if not request.normalize and all(scene.normalization is None for scene in scenes):
+        return list(scenes)
+    from musyq_cube.read.prepare import prepare  # heavy, and most orders do not need it
+
+    ready, before = [], len(left)
+    for scene in scenes:
+        try:
+            made = prepare(scene, request.normalize)
+        except ReadError as error:
+            left.append(LeftOut(scene.id, f"cannot be corrected: {error}"))
+            continue
+        if "atmosphere" in request.normalize and made.quantity == "toa" and made.air is None:
+            left.append(LeftOut(scene.id, _no_air(scene)))
+        else:
+            ready.append(made)
+    if not ready:
+        reasons = Counter(item.reason for item in left[before:]).most_common(2)
+        found = "; ".join(f"{n} because: {reason}" for reason, n in reasons)
+        raise PlanError(
+            f"none of the {len(scenes)} scenes can be normalized, {found}. Run `musyq normalize` on the catalogue "
+            "(--redo after mending), or order without the step 'atmosphere'"
+        )
+    return ready
+
+
+def _no_air(scene: Scene) -> str:
+    found = scene.normalization and scene.normalization.atmosphere
+    if not found:
+        return "is top-of-atmosphere reflectance and was not characterized"
+    return f"is top-of-atmosphere reflectance and its air is not known: {found.reason}"
+
+
 def becomes(scene: Scene, request: Request) -> str:
-    """Return the quantity that a scene has after the normalization of an order."""
-    known = scene.quantity != "toa" or scene.air is not None
-    return quantity_after(scene.quantity, request.normalize) if known else scene.quantity
+    """Return the quantity that a prepared scene has after the normalization of an order."""
+    return quantity_after(scene.quantity, request.normalize)
+
+
+def _check_steps(quantity: str, request: Request) -> None:
+    """Refuse steps that would do nothing."""
+    idle = [step for step in ("topography", "direction", "spectral") if step in request.normalize]
+    if quantity == "toa" and idle:
+        raise PlanError(
+            f"normalize={', '.join(idle)}: top-of-atmosphere reflectance cannot be brought to level ground, another "
+            "direction or spectrum; add 'atmosphere', or leave these steps out"
+        )
 
 
 def choose_quantity(quantities: Sequence[str], recipes: Sequence[Recipe]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import threading
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -82,6 +83,21 @@ class _Step:
     relief: Array
 
 
+class Room:
+    """Memory for the bands of one area after the other: the system clears new pages, which takes longer than a copy."""
+
+    def __init__(self) -> None:
+        self._held: Array = np.empty(0, np.float32)
+
+    def take(self, *shape: int) -> Array:
+        """Return a float32 array of any content, valid until the next is taken."""
+        size = math.prod(shape)
+        if size > self._held.size:
+            self._held = np.empty(0, np.float32)  # never hold two
+            self._held = np.empty(size, np.float32)
+        return self._held[:size].reshape(shape)
+
+
 def read_block(
     groups: Sequence[Group],
     geobox: GeoBox,
@@ -94,6 +110,7 @@ def read_block(
     scale: Scale = "reflectance",
     on_error: OnError = "skip",
     pool: Executor | None = None,
+    room: Room | None = None,
 ) -> tuple[xr.Dataset, list[Failure]]:
     """
     Read bands, QA and angles of all groups on one geobox.
@@ -123,6 +140,8 @@ def read_block(
         had, these are nan and the rest is kept); ``raise`` ends at the first.
     pool
         Threads to use; by default those of the process (configuration ``read.threads``).
+    room
+        Where the bands are put: the next use of the same room overwrites them.
 
     Returns
     -------
@@ -138,7 +157,7 @@ def read_block(
         With ``on_error="raise"``: names scene, band and file.
     """
     order = _Order(geobox, tuple(bands), True, angles, air, relief, resampling, scale, on_error)
-    data, qa, angle, state, ground = _read(groups, order, pool)
+    data, qa, angle, state, ground = _read(groups, order, pool, room)
     coords: dict[str, Any] = {str(name): c.variable for name, c in xr_coords(geobox, always_yx=True).items()}
     coords |= time_coords(groups)
     dims = ("time", "y", "x")
@@ -208,9 +227,11 @@ def read_relief(groups: Sequence[Group], geobox: GeoBox, *, on_error: OnError = 
     return ground
 
 
-def _read(groups: Sequence[Group], order: _Order, pool: Executor | None) -> tuple[Array, Array, Array, Array, Array]:
+def _read(
+    groups: Sequence[Group], order: _Order, pool: Executor | None, room: Room | None = None
+) -> tuple[Array, Array, Array, Array, Array]:
     shape = (len(groups), *order.geobox.shape)
-    data = np.empty((len(order.bands), *shape), np.float32)
+    data = (room or Room()).take(len(order.bands), *shape)
     qa = np.empty(shape if order.qa else (shape[0], 0, 0), np.uint16)
     angles = np.empty((len(ANGLES) if order.angles else 0, *shape), np.float32)
     air = np.empty((len(FIELDS) if order.air else 0, *shape), np.float32)

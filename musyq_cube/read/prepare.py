@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+from musyq_cube.errors import ReadError
 from musyq_cube.normalization import Field, Geometric
 from musyq_cube.scene import Air, Quality, Relief, Source
 from musyq_cube.types import QA
@@ -33,8 +34,13 @@ def prepare(scene: Scene, steps: Iterable[str] = READ_STEPS) -> Scene:
         ``geometric``: the mapping of every layer is corrected (pixels are still resampled once). ``calibration``:
         gain and offset go into scale and offset. ``atmosphere``: `Scene.air` says what the correction needs; reading
         then adds ``aod``, ``tcwv``, ``ozone`` and ``elevation``. ``topography``: likewise `Scene.relief` and ``saa``,
-        ``slope``, ``aspect``. Others concern the cube and are ignored here. The mask that was made for a sensor without
-        one is always used.
+        ``slope``, ``aspect``. Others concern the cube and are ignored here. The mask that was made where native QA
+        lacks cloud or shadow is always used, for the bits that are lacking.
+
+    Raises
+    ------
+    ReadError
+        Where a layer does not say its grid in the metadata and its file, which should, cannot be opened.
 
     Examples
     --------
@@ -48,11 +54,14 @@ def prepare(scene: Scene, steps: Iterable[str] = READ_STEPS) -> Scene:
         return scene
     steps = set(steps)
     if found.mask is not None:
-        scene = scene.replace(qa=(*scene.qa, _own_mask(found.mask)))
+        scene = scene.replace(qa=(*scene.qa, _own_mask(found.mask, native_bits(scene))))
     if "calibration" in steps and found.calibration is not None and found.calibration.applied:
         scene = _calibrated(scene, found.calibration)
     if "geometric" in steps and found.geometric is not None and found.geometric.applied:
-        scene = _moved(scene, found.geometric)
+        try:
+            scene = _moved(scene, found.geometric)
+        except ReadError as error:
+            raise ReadError(f"scene {scene.id}: {error}; bring it back, or run `musyq normalize --redo`") from error
     if "atmosphere" in steps and found.atmosphere is not None and found.atmosphere.applied:
         scene = scene.replace(air=_air(found.atmosphere))
     if "topography" in steps and found.topography is not None and found.topography.applied:
@@ -60,8 +69,18 @@ def prepare(scene: Scene, steps: Iterable[str] = READ_STEPS) -> Scene:
     return scene.replace(normalization=None)
 
 
-def _own_mask(mask: Field) -> Quality:
-    return Quality(_layer(mask), tuple((bit.value, bit.value, bit.value) for bit in QA))
+def native_bits(scene: Scene) -> QA:
+    """Return the common QA bits that the layers of a scene can tell."""
+    known = QA(0)
+    for quality in scene.qa:
+        for _, _, meaning in quality.rules:
+            known |= QA(meaning)
+    return known
+
+
+def _own_mask(mask: Field, native: QA) -> Quality:
+    """Return what our own mask adds: only bits that the native layers do not tell."""
+    return Quality(_layer(mask), tuple((bit.value, bit.value, bit.value) for bit in QA if not native & bit))
 
 
 def _layer(field: Field) -> Source:

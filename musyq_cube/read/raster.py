@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 GDAL_OPTIONS = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",  # never list the bucket around a file
-    "GDAL_CACHEMAX": "64",  # MB; blocks are read once, a large cache only costs memory
+    "GDAL_CACHEMAX": "512",  # MB; neighbouring blocks share the tiles along their edges (counted in plan.estimate)
     "GDAL_INGESTED_BYTES_AT_OPEN": "32768",  # the whole COG header in the first request
     "GDAL_HTTP_MULTIRANGE": "YES",
     "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",

@@ -17,6 +17,7 @@ from musyq_cube.composite import Observations, reduce, reduce_band, reduce_qa
 from musyq_cube.errors import StoreError
 from musyq_cube.methods import get_method
 from musyq_cube.products import get_recipe
+from musyq_cube.read.block import Room
 from musyq_cube.run.ledger import Ledger
 from musyq_cube.run.observe import Observer, UnreadableError, parts, without
 from musyq_cube.run.report import BlockError, BlockReport, BlockTask
@@ -142,8 +143,9 @@ def _composite(task: BlockTask, groups: tuple[Group, ...], clock: _Clock) -> tup
     """Reduce a block part by part: only the observations of one part are in memory."""
     out: dict[str, Any] = {}
     sums: Sums | None = None
+    room = Room()
     for where, reaching in parts(task, groups):
-        made, found = _part(replace(task, geobox=task.geobox[where]), reaching, clock)
+        made, found = _part(replace(task, geobox=task.geobox[where]), reaching, clock, room)
         sums = found if sums is None else sums if found is None else sums + found
         for name, values in made.items():
             out.setdefault(name, np.empty(task.geobox.shape, values.dtype))[where] = values
@@ -151,11 +153,11 @@ def _composite(task: BlockTask, groups: tuple[Group, ...], clock: _Clock) -> tup
     return xr.Dataset({name: (("y", "x"), values) for name, values in out.items()}, coords), sums
 
 
-def _part(task: BlockTask, groups: tuple[Group, ...], clock: _Clock) -> tuple[Layers, Sums | None]:
+def _part(task: BlockTask, groups: tuple[Group, ...], clock: _Clock, room: Room) -> tuple[Layers, Sums | None]:
     """Reduce all bands together, or band by band where the method allows it, so that only one is in memory."""
     options: dict[str, Any] = dict(task.options)
     with clock.step("read qa"):
-        observer = Observer(task, groups)
+        observer = Observer(task, groups, room)
     if get_method(task.method).joint:
         with clock.step("read"):
             cube = observer.bands(task.bands)

@@ -14,7 +14,7 @@ from musyq_cube.methods import get_method
 from musyq_cube.normalize.chain import Observation, normalize_bands, refuse
 from musyq_cube.normalize.cube import observations
 from musyq_cube.plan.estimate import field_bytes, fits, observed_bytes
-from musyq_cube.read.block import Failure, read_band, read_block
+from musyq_cube.read.block import Failure, Room, read_band, read_block
 from musyq_cube.read.warp import source_window
 from musyq_cube.run.certify import Certifier
 
@@ -49,9 +49,9 @@ class Observer:
     `without`) when :class:`UnreadableError` says so.
     """
 
-    def __init__(self, task: BlockTask, groups: tuple[Group, ...]) -> None:
-        """Read and mask the QA (and what the method weighs by) of `groups`."""
-        self._task, self._groups = task, groups
+    def __init__(self, task: BlockTask, groups: tuple[Group, ...], room: Room | None = None) -> None:
+        """Read and mask the QA (and what the method weighs by) of `groups`; bands are put into `room`."""
+        self._task, self._groups, self._room = task, groups, room
         method = get_method(task.method)
         ds = self._read((), angles=method.angles or task.rules is not None, halo=task.halo)
         self._seen: list[Observation] = []
@@ -134,7 +134,7 @@ class Observer:
         options: dict[str, Any] = {"resampling": task.resampling, "angles": angles, "on_error": task.on_error}
         options["air"] = angles and task.rules is not None
         options["relief"] = options["air"] and any(scene.relief for group in self._groups for scene in group)
-        ds, failures = read_block(self._groups, geobox, bands, **options)
+        ds, failures = read_block(self._groups, geobox, bands, **options, room=self._room if bands else None)
         if failures:
             raise UnreadableError(failures)
         return ds
@@ -197,7 +197,9 @@ def without(groups: tuple[Group, ...], failures: Iterable[Failure]) -> tuple[Gro
 
 
 def _masked_qa(ds: xr.Dataset, dilate: float, reach: float, halo: int) -> xr.Dataset:
-    """Apply the mask to the QA date by date (its temporaries are then those of one date) and drop the halo."""
+    """Apply the mask to the QA, where it grows date by date (its temporaries are then of one), and drop the halo."""
+    if not dilate and not reach:
+        return _inside(mask(ds[["qa"]]), halo)
     layers = [mask(ds[["qa"]].isel(time=[t]), dilate=dilate, distance=reach) for t in range(ds.sizes["time"])]
     inside = [_inside(layer, halo) for layer in layers]
     if not inside:

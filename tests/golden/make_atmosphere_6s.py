@@ -3,8 +3,8 @@ Ask 6S for the reflectance at the top of the atmosphere in random states: truth 
 
     python tests/golden/make_atmosphere_6s.py [--states 520] [--processes 2] [--cache FOLDER]
 
-Needs 6S (``pip install musyq-cube[luts]``). One run gives the spectrum that 6S integrates over a band: so it is integrated
-here as 6S does it, with its solar irradiance and every band's response in its steps of 2.5 nm. Writes
+Needs 6S (``pip install musyq-cube[luts]``). One run gives the spectrum that 6S integrates over a band: so it is
+integrated here as 6S does it, with its solar irradiance and every band's response in its steps of 2.5 nm. Writes
 ``atmosphere_6s.csv``: state, water and ozone of the profile above that ground, and one row for each band.
 """
 
@@ -25,6 +25,21 @@ from musyq_cube.sensor import sensor
 SENSORS = {"landsat8-oli": 8.0, "sentinel2a-msi": 12.0, "modis-terra": 65.0, "hj1a-ccd1": 35.0, "landsat5-tm": 8.0}
 """Sensor to the largest view zenith angle, degrees."""
 PROFILES = ("midlatitude-summer", "us62", "tropical")
+HEADER = [
+    "sensor",
+    "model",
+    "profile",
+    "sza",
+    "vza",
+    "raa",
+    "aod",
+    "elevation",
+    "tcwv",
+    "ozone",
+    "surface",
+    "band",
+    "toa",
+]
 OUT = Path(__file__).with_name("atmosphere_6s.csv")
 
 
@@ -34,7 +49,7 @@ def states(count: int) -> list[tuple[str, _sixs.Run]]:
     made = []
     for i in range(count):
         name = list(SENSORS)[i % 5]
-        bands = [sensor(name).srf(b)[0] for b in reflective(sensor(name))]
+        bands = [sensor(name).srf(b)[0] for b in reflective(name)]
         run = _sixs.Run(
             sza=round(rng.uniform(2.0, 74.0), 2),
             vza=round(rng.uniform(0.0, SENSORS[name]), 2),
@@ -64,7 +79,7 @@ def rows(name: str, run: _sixs.Run, answer: np.ndarray) -> list[list[object]]:
     toa, sun = np.split(answer[2:], 2)
     wavelength = run.spectrum[0] + _sixs.STEP * np.arange(len(toa))
     out = []
-    for band in reflective(sensor(name)):
+    for band in reflective(name):
         weight = np.interp(wavelength, *sensor(name).srf(band), left=0.0, right=0.0) * sun
         out.append([name, run.model, run.profile, run.sza, run.vza, run.raa, run.aod, run.elevation, round(water, 4),
                     round(ozone, 4), run.surface, band, round(float(weight @ toa / weight.sum()), 6)])  # fmt: skip
@@ -87,7 +102,7 @@ def main() -> None:
             lines += rows(name, run, answer)
     with OUT.open("w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow("sensor model profile sza vza raa aod elevation tcwv ozone surface band toa".split())
+        writer.writerow(HEADER)
         writer.writerows(lines)
 
 

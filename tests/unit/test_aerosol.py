@@ -95,7 +95,8 @@ def test_two_contradicting_residuals_are_weighed():
 @pytest.mark.parametrize("bands", ["blue red nir08 swir22", "blue red nir08", "blue green red"])
 def test_dark_target_finds_the_aod(rng, aod, bands):
     shown = seen({name: v for name, v in ground(rng).items() if name in bands.split()}, aod)
-    atmosphere, field = retrieve(shown, tables=ClosedForm())
+    shown = dataclasses.replace(shown, sensor="modis-terra", _cache={})  # its bands are those of the relations
+    atmosphere, field = retrieve(shown, tables=ClosedForm(), window=3000)
     assert atmosphere.source == "dark-target"
     assert ("blue–red" in atmosphere.reason) == ("swir22" not in bands)
     assert np.abs(field.aod - aod).max() < 0.05
@@ -253,7 +254,7 @@ def test_a_scene_is_read_at_the_pixel_size_of_the_retrieval(tmp_path):
     made = view(scene, ozone=0.31, elevation=lambda geobox: np.full(geobox.shape, np.nan))
     assert made.grid.transform == (120.0, 0.0, 399_960.0, 0.0, -120.0, 4_401_000.0)
     assert np.nanmax(np.abs(made.toa["red"] - 0.07)) < 1e-6
-    assert np.nanmedian(made.layer("raa")) == 50.0
+    assert np.nanmedian(made.layer("raa")) == pytest.approx(50.0)
     assert made.ozone == 0.31
     assert (made.layer("elevation") == 0).all()
     with pytest.raises(NormalizeError, match="'sr'"):

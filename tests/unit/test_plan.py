@@ -10,9 +10,10 @@ from odc.geo.geobox import GeoBox
 
 from musyq_cube.errors import PlanError
 from musyq_cube.methods import METHODS
-from musyq_cube.plan import Plan, plan
+from musyq_cube.plan import Plan, estimate, plan
 from musyq_cube.plan.footprints import reach
 from musyq_cube.plan.select import reflective
+from musyq_cube.read.raster import GDAL_OPTIONS
 from musyq_cube.testing import make_scene
 
 BANDS = ("blue", "green", "red", "nir08")
@@ -222,3 +223,11 @@ def test_temperatures_and_emissivities_are_no_part_of_a_reflectance_mosaic() -> 
 def test_a_lent_near_infrared_is_reflective() -> None:
     lent = scene("x", bands=("red", "nir")).replace(sensor="landsat5-tm").lend(["nir08"])
     assert reflective(lent) == ("red", "nir", "nir08")
+
+
+def test_the_projection_counts_the_cache_that_the_reader_asks_for() -> None:
+    assert int(GDAL_OPTIONS["GDAL_CACHEMAX"]) * 2**20 == estimate.CACHE_BYTES
+    method = METHODS["geomedian"]
+    sizes = {"observations": 40, "bands": 4, "layers": 9}
+    small, large = (estimate.memory_of(method, (n, n), 0, **sizes) for n in (64, 2048))
+    assert small < estimate.CACHE_BYTES < large

@@ -12,6 +12,7 @@ from odc.geo.geobox import GeoBox
 
 from musyq_cube.errors import ReadError
 from musyq_cube.read import group_scenes, read_angles, read_band, read_block, read_qa
+from musyq_cube.read.block import Room
 from musyq_cube.scene import Angles, Quality, Scene, Source, SourceGrid
 from musyq_cube.sensor import sensor
 from musyq_cube.types import QA
@@ -300,3 +301,10 @@ def test_a_scene_whose_angles_cannot_be_read_keeps_its_pixels(tmp_path, caplog):
     ds, failures = read_block([(dividing,)], BOX, ["red"], angles=True)
     assert [(f.band, f.step) for f in failures] == [("red", "band")]
     assert (ds.qa == QA.FILL).all()
+
+
+def test_a_room_is_used_again_where_it_is_large_enough():
+    room = Room()
+    first = room.take(2, 3, 4)
+    assert np.shares_memory(first, room.take(1, 5))
+    assert room.take(5, 5).shape == (5, 5)
