@@ -154,8 +154,8 @@ def _check(cube: xr.Dataset, rules: Rules) -> None:
     if "atmosphere" not in rules.steps:
         if rules.steps and (toa := int((cube["quantity"].values == "toa").sum())):
             raise NormalizeError(
-                f"{toa} of {cube.sizes['time']} time steps are top-of-atmosphere reflectance, which cannot be brought to "
-                "level ground, another direction or spectrum: add the step 'atmosphere'"
+                f"{toa} of {cube.sizes['time']} time steps are top-of-atmosphere reflectance, which cannot be brought "
+                "to level ground, another direction or spectrum: add the step 'atmosphere'"
             )
         return
     bare = (cube["quantity"].values == "toa") & (cube["aerosol"].values == "")

@@ -57,13 +57,14 @@ def time_coords(groups: Sequence[Group]) -> dict[str, Any]:
     times = np.array([group[0].time.replace(tzinfo=None) for group in groups], "datetime64[ns]")
     relief = [group[0].relief for group in groups]
     slopes = {"topography": ("time", np.array([found.text if found else "" for found in relief], str))}
-    return (slopes if any(relief) else {}) | {
+    coords: dict[str, Any] = {
         "time": ("time", times, {"standard_name": "time", "long_name": "acquisition time (UTC)"}),
         "sensor": ("time", np.array([group[0].sensor for group in groups], str)),
         "scene": ("time", np.array(["+".join(scene.id for scene in group) for group in groups], str)),
         "quantity": ("time", np.array([group[0].quantity for group in groups], str)),
         "aerosol": ("time", np.array([group[0].air.model if group[0].air else "" for group in groups], str)),
     }
+    return coords | (slopes if any(relief) else {})
 
 
 def band_attrs(band: str, groups: Sequence[Group], scale: Scale) -> dict[str, Any]:
