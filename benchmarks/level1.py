@@ -83,7 +83,8 @@ def _day(path: Path, box: GeoBox, day: int) -> Order:
     def layer(name: str, dtype: str, nodata: float, scale: float = 1.0) -> Source:
         return Source(str(path), grid, "hdf4", layer=name, dtype=dtype, nodata=nodata, scale=scale)
 
-    angles = Angles(**{name: layer(name, "int16", -32767, 0.01) for name in ("sza", "saa", "vza", "vaa")})
+    sza, saa, vza, vaa = (layer(name, "int16", -32767, 0.01) for name in ("sza", "saa", "vza", "vaa"))
+    angles = Angles(sza, saa, vza, vaa)
     quality = Quality(layer("state", "uint16", 65535), ((3, 1, 2), (4, 4, 4)))
     bands = {name: layer(name, "int16", -28672, 1e-4) for name in MODIS}
     date = f"2018-07-{day + 1:02d}T03:00:00Z"
@@ -98,9 +99,9 @@ def _with_air(scene: Scene, box: GeoBox, every: int, home: Path) -> Scene:
         write_cog(dem, _dem(int(box.shape[0])), box)
     rows, cols = (-(-n // every) for n in box.shape)
     coarse = GeoBox((rows, cols), box.affine * Affine.scale(every), box.crs)
-    aod = 0.15 + 0.1 * _texture((rows, cols), (4,), 3)
+    aod = (0.15 + 0.1 * _texture((rows, cols), (4,), 3)).astype(np.float32)
     bits, count = np.zeros((rows, cols), np.uint16), np.ones((rows, cols), np.int32)
-    field = AodField(aod, bits, aod * 0.2, count, source_grid(coarse), "dark-target")
+    field = AodField(aod, bits, aod * np.float32(0.2), count, source_grid(coarse), "dark-target")
     made, _ = write_field(field, str(home / "aod.zarr"))
     air = Atmosphere(True, "generated", made, "dark-target", "continental", 2.0, 0.32, Field(str(dem)))
     return prepare(scene.replace(normalization=Normalization(scene.id, atmosphere=air)))

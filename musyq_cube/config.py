@@ -12,6 +12,9 @@ DEFAULTS: dict[str, Any] = {
         "backoff": 0.5,  # seconds before the first retry; doubles, with jitter
         "threads": None,  # decoding threads of one block; None: the cores this process may use
     },
+    "luts": {
+        "path": None,  # tables of the atmosphere made by `musyq luts build`; None: those that come with the package
+    },
     "run": {
         "memory": None,  # bytes one process may use; None: 80 % of the cgroup or machine limit
         "failure_budget": 0.1,  # share of scenes that may be unreadable before the product counts as failed

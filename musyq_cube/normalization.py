@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 EXTENSION = "https://musyq-cube.github.io/normalization/v1.0.0/schema.json"
 """Identifier of the STAC extension that defines ``musyq:normalization`` (see ``catalogs/extensions``)."""
+FIELD = "musyq:normalization"
+"""The Item's field."""
 STEPS = ("geometric", "calibration", "atmosphere", "topography", "direction", "spectral")
 """The steps in the order in which they are applied."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import logging
 import re
 import tempfile
@@ -18,6 +19,7 @@ import pystac
 
 from musyq_cube.catalog import storage
 from musyq_cube.errors import CatalogError
+from musyq_cube.normalization import FIELD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -65,9 +67,17 @@ def _table(rows: Sequence[JSON]) -> pa.Table | None:
     from stac_geoparquet.arrow import parse_stac_items_to_arrow
 
     try:
-        return parse_stac_items_to_arrow(list(rows), chunk_size=ROWS).read_all()
+        return parse_stac_items_to_arrow([_flat(row) for row in rows], chunk_size=ROWS).read_all()
     except (pa.ArrowException, ValueError, TypeError, KeyError):
         return None
+
+
+def _flat(row: JSON) -> JSON:
+    """Return a row whose normalization is JSON text: its lists mix text and numbers, which no column can hold."""
+    found = row["properties"].get(FIELD)
+    if not isinstance(found, dict):
+        return row
+    return row | {"properties": row["properties"] | {FIELD: json.dumps(found, sort_keys=True)}}
 
 
 def _write(table: pa.Table, folder: str) -> str:
@@ -121,6 +131,8 @@ def to_item(row: JSON) -> pystac.Item:
     for key in _TIMES & data["properties"].keys():
         data["properties"][key] = _PADDING.sub(lambda m: m[1].rstrip(".") + "Z", data["properties"][key])
     data["properties"].setdefault("datetime", None)
+    if isinstance(found := data["properties"].get(FIELD), str):
+        data["properties"][FIELD] = json.loads(found)
     data.setdefault("geometry", None)
     data.setdefault("links", [])
     # the row was made for us, and copying or migrating what is current already is most of the time

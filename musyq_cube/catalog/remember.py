@@ -9,7 +9,7 @@ import pystac
 from musyq_cube.catalog import storage
 from musyq_cube.catalog.write import commit
 from musyq_cube.errors import CatalogError
-from musyq_cube.normalization import EXTENSION
+from musyq_cube.normalization import EXTENSION, FIELD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from musyq_cube.catalog.catalog import Catalog
     from musyq_cube.normalization import Normalization
     from musyq_cube.scene import Scene
-
-FIELD = "musyq:normalization"
 
 
 def remember(catalog: Catalog | str | Path, found: Iterable[tuple[Scene, Normalization]]) -> list[pystac.Item]:

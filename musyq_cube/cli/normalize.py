@@ -53,7 +53,7 @@ def normalize(catalog: str, *, as_json: bool, **order: Any) -> None:
     else:
         click.echo(repr(report))
     if report.failed:
-        sys.exit(PARTLY if report.found else FAILED)
+        sys.exit(PARTLY if len(report.failed) < len(report.found) + len(report.existing) else FAILED)
 
 
 @click.group()
@@ -69,7 +69,7 @@ def luts() -> None:
 @luts.command()
 @click.option("-o", "--out", required=True, help="Folder of the tables.")
 @click.option("--model", "models", multiple=True, help="Aerosol model; repeatable. Default: all.")
-@click.option("--fine", is_flag=True, help="More nodes than the tables that come with the package.")
+@click.option("--fine", is_flag=True, help="Four times as many 6S runs as the tables that come with the package.")
 @click.option("--processes", type=int, help="6S runs at a time; default: the cores.")
 @json_option
 def build(out: str, models: tuple[str, ...], processes: int | None, *, fine: bool, as_json: bool) -> None:
@@ -83,4 +83,4 @@ def build(out: str, models: tuple[str, ...], processes: int | None, *, fine: boo
     from musyq_cube.normalize.lut_build import build as bake
 
     made = bake(out, models=models or MODELS, fine=fine, processes=processes, progress=not as_json)
-    click.echo(json.dumps({"tables": str(made)}) if as_json else f"made {made}")
+    click.echo(json.dumps({"tables": str(made)}) if as_json else f"made {made}; MUSYQ_LUTS__PATH={made} uses it")

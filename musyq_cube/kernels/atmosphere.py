@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 import threading
+from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numba as nb
 import numpy as np
@@ -16,7 +17,7 @@ import numpy as np
 from musyq_cube.kernels._compile import compiling
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from musyq_cube.kernels._gufunc import F32, Array
 
@@ -219,8 +220,9 @@ def _correct(bands, sza, vza, raa, aod, tcwv, ozone, elevation, tables, out):  #
             _strip(air, tables, place, share, offset, weight, parts[:, : e - x])
             for b in range(bands.shape[1]):
                 for i in range(e - x):
-                    v = (bands[y, b, x + i] / parts[2, i, b] - parts[0, i, b]) / parts[1, i, b]
-                    v = v / (_ONE + parts[3, i, b] * v)
+                    # v / (1 + S v) with v = (toa / clear - black) / transmit, by one division
+                    v = bands[y, b, x + i] - parts[0, i, b] * parts[2, i, b]
+                    v = v / (parts[1, i, b] * parts[2, i, b] + parts[3, i, b] * v)
                     out[y, b, x + i] = v if place[0, i] >= 0 else _F(np.nan)
 
 
@@ -243,6 +245,17 @@ def _simulate(bands, sza, vza, raa, aod, tcwv, ozone, elevation, tables, out):  
 _LOCK = threading.Lock()
 
 
+@contextmanager
+def _side_by_side() -> Iterator[None]:
+    """Let the compiler put equal operations beside each other into one (numba's default does so for loops only)."""
+    config: Any = nb.config
+    before, config.SLP_VECTORIZE = config.SLP_VECTORIZE, 1
+    try:
+        yield
+    finally:
+        config.SLP_VECTORIZE = before
+
+
 @cache
 def _compile(function: Callable[..., None]) -> Callable[..., None]:
     single, double = nb.float32, nb.float64
@@ -252,7 +265,7 @@ def _compile(function: Callable[..., None]) -> Callable[..., None]:
         single[:, ::1], single[::1], double[::1], double[::1], double[::1],
     ))  # fmt: skip
     signature = nb.void(stack, *[any_line] * 7, tables, stack)
-    with compiling() as disk:
+    with compiling() as disk, _side_by_side():
         wrap = nb.njit(signature, nogil=True, error_model="numpy", cache=disk, fastmath={"contract"})
         compiled: Callable[..., None] = wrap(function)
     return compiled

@@ -127,9 +127,9 @@ def clearest(stack: Mapping[str, F32]) -> dict[str, F32]:
 
     Notes
     -----
-    A date is taken for shadow where it is darker than the median of the dates without cloud in red and near infrared, or, over water,
-    in blue: a minimum alone would choose just these. What could be cloud by its colour even on the clearest date is
-    believed to be ground only if another date is as bright.
+    A date is taken for shadow where it is darker than the median of the dates without cloud in red and near infrared,
+    or, over water, in blue: a minimum alone would choose just these. What could be cloud by its colour even on the
+    clearest date is believed to be ground only if another date is as bright.
     """
     nir = stack[next(name for name in NEAR_INFRARED if name in stack)]
     red = stack["red"]
@@ -195,7 +195,8 @@ def _median(values: F32, counts: npt.NDArray[np.bool_]) -> F32:
     ordered = np.sort(np.where(counts, values, np.float32(np.nan)), 0)  # NaN last
     count = counts.sum(0)
     low, high = np.maximum(count - 1, 0) // 2, np.minimum(count // 2, len(values) - 1)
-    return (np.take_along_axis(ordered, low[None], 0)[0] + np.take_along_axis(ordered, high[None], 0)[0]) / 2
+    below, above = (np.take_along_axis(ordered, at[None], 0)[0] for at in (low, high))
+    return np.asarray((below + above) / 2, np.float32)
 
 
 def _read(

@@ -1,4 +1,4 @@
-"""Find out what the terrain does to one scene: read it on a grid no finer than the elevation model, and estimate C."""
+"""Find out what the terrain does to one scene: read samples no finer than the elevation model, and estimate C."""
 
 from __future__ import annotations
 
@@ -26,8 +26,15 @@ if TYPE_CHECKING:
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
-LARGEST = 1500
-"""Pixels along the grid on which C is found: larger scenes are averaged to so many."""
+SUN = ("sza", "saa", "slope", "aspect")
+"""Angles that the incidence is made of."""
+WINDOWS, WINDOW = 3, 480
+"""
+Windows along each side of a scene, and their pixels, in which C is found.
+
+They are not made coarser: pixels that hold several slopes would make C too small (by a quarter in 60 m on hills a
+kilometre wide, and nothing is left of it in 120 m).
+"""
 
 
 def find_topography(scene: Scene, dem: Field) -> Topographic:
@@ -60,10 +67,10 @@ def find_topography(scene: Scene, dem: Field) -> Topographic:
     if box is None:
         return Topographic(False, f"no reflective band has pixels below {COARSE:g} m: slopes are lost in coarser ones")
     ready = prepare(scene).replace(relief=Relief(source, ()))
-    bands, layers, qa = _surface(ready, names, box)
-    made = estimate_c(
-        bands, layers["sza"], layers["saa"], layers["slope"], layers["aspect"], clear=(qa & np.uint16(UNFIT)) == 0
-    )
+    samples = [_surface(ready, names, part) for part in _windows(box)]
+    layers = {name: np.concatenate([sample[name] for sample in samples]) for name in samples[0]}
+    clear = (layers["qa"] & np.uint16(UNFIT)) == 0
+    made = estimate_c({name: layers[name] for name in names}, *(layers[name] for name in SUN), clear=clear)
     if not made.residuals:
         return Topographic(False, "too few clear pixels on slopes")
     if not made.c:
@@ -82,25 +89,37 @@ def _unfit(scene: Scene) -> str:
     return ""
 
 
-def _surface(scene: Scene, names: list[str], box: GeoBox) -> tuple[dict[str, Array], dict[str, Array], Array]:
-    """Return surface reflectance by band, angles and terrain, and QA, each (y, x)."""
+def _surface(scene: Scene, names: list[str], box: GeoBox) -> dict[str, Array]:
+    """Return surface reflectance by band, sun and terrain, and QA, each (y, x)."""
     options: dict[str, Any] = {"angles": True, "air": scene.air is not None, "relief": True, "on_error": "raise"}
     block, _ = read_block(group_scenes([scene]), box, names, **options)
     (seen,) = observations(block)
     rules = Rules(("atmosphere",), reference=scene.sensor)
     bands, bits = normalize_bands({name: block[name].values[0] for name in names}, seen, rules)
-    layers = {name: block[name].values[0] for name in ("sza", "saa", "slope", "aspect")}
-    return bands, layers, block["qa"].values[0] | bits
+    return bands | {name: block[name].values[0] for name in SUN} | {"qa": block["qa"].values[0] | bits}
+
+
+def _windows(box: GeoBox) -> list[GeoBox]:
+    """Return windows that are spread evenly, or the whole where it is not larger than all of them."""
+    if box.shape[0] * box.shape[1] <= (WINDOWS * WINDOW) ** 2:
+        return [box]
+    rows, cols = (_spread(n) for n in box.shape)
+    return [box[r, c] for r in rows for c in cols]
+
+
+def _spread(length: int) -> list[slice]:
+    """Return the windows along one side, all of one size."""
+    size = min(WINDOW, length)
+    return [slice(at, at + size) for at in sorted({k * (length - size) // (WINDOWS - 1) for k in range(WINDOWS)})]
 
 
 def _geobox(scene: Scene, names: list[str], dem: Source) -> GeoBox | None:
-    """Return the scene's own grid at a whole multiple of its finest pixel size; None where that is too coarse."""
+    """Return the scene's grid, its finest pixels made no finer than those of the heights; None where too coarse."""
     grid = min((source_grid(scene.sources[name]) for name in names), key=lambda g: abs(g.transform[0]))
     native = abs(grid.transform[0])
     metres = METRES_PER_DEGREE if grid.geobox.crs is not None and grid.geobox.crs.geographic else 1.0
     if native * metres >= COARSE:
         return None
     heights = ratio(source_grid(dem), grid.crs, native)  # of the elevation model, along a pixel
-    fewer = [max(grid.shape) / LARGEST, 1 / heights if heights > 0 else 1.0]
-    step = native * math.ceil(max(fewer) - 0.01)
-    return GeoBox.from_bbox(grid.geobox.extent.boundingbox, grid.crs, resolution=max(step, native))
+    fewer = max(1, math.ceil(1 / heights - 0.01)) if heights > 0 else 1
+    return GeoBox.from_bbox(grid.geobox.extent.boundingbox, grid.crs, resolution=native * fewer)

@@ -1,7 +1,7 @@
 """
 Reflectance of an aerosol layer by adding and doubling: the shape between the states that 6S was run for.
 
-Scalar (no polarization) and in four layers only. 6S has both; the difference of the two is small and smooth, and is
+Scalar, in eight layers. 6S has polarization and more layers; the difference of the two is small and smooth, and is
 added by `lut_build` from runs of 6S. Hansen & Travis 1974, Space Sci. Rev. 16, 527; truncation of the forward peak
 Wiscombe 1977, J. Atmos. Sci. 34, 1408; its correction for single scattering Nakajima & Tanaka 1988, JQSRT 40, 51.
 """
@@ -20,7 +20,7 @@ STREAMS = 12
 """Gauss points of a hemisphere; the phase function is truncated after twice as many terms."""
 DEPOLARIZATION = 0.0279
 """Of air, as 6S has it."""
-LEVELS = (np.inf, 6.0, 2.5, 1.0, 0.0)
+LEVELS = (np.inf, 12.0, 7.0, 4.5, 3.0, 2.0, 1.2, 0.5, 0.0)
 """Tops and bottoms of the layers above the ground, km."""
 SCALE_RAYLEIGH = 8.0
 SCALE_AEROSOL = 2.0

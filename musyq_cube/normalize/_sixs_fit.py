@@ -20,6 +20,16 @@ _NOISE = 4e-5
 """Of what 6S prints (four decimals)."""
 
 
+def air(elevation: F64 | float) -> F64:
+    """
+    Rayleigh optical depth relative to sea level at a height in km.
+
+    A little more than the pressure: 6S sums over the levels of its profile (US62, 0–5 km, to 1e-4).
+    """
+    height = np.asarray(elevation, np.float64)
+    return np.asarray(pressure(height) * (1.0 + 8e-4 * height + 7e-5 * height**2))
+
+
 @dataclass(frozen=True, eq=False)
 class Optics:
     """What 6S says of an aerosol model and of air at `WAVELENGTHS`."""
@@ -46,7 +56,7 @@ class Shape:
 
     def __init__(self, optics: Optics, index: int, aod: F64, elevation: F64, angles: Sequence[float] = ANGLES) -> None:
         self.angles = tuple(angles)
-        self.layers = Layers(optics.rayleigh[index] * pressure(elevation), optics.aerosol(index, aod), self.angles)
+        self.layers = Layers(optics.rayleigh[index] * air(elevation), optics.aerosol(index, aod), self.angles)
         self.terms = self.layers.terms()
 
     def at(self, sun: F64, view: F64, azimuth: F64, state: F64) -> F64:

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-WAVELENGTHS = (0.39, 0.4125, 0.4425, 0.4875, 0.55, 0.6325, 0.76, 0.86, 1.24, 1.65, 2.25, 2.4)
+WAVELENGTHS = (0.39, 0.4125, 0.4425, 0.4875, 0.55, 0.6325, 0.76, 0.86, 1.24, 1.65, 1.95, 2.25, 2.4)
 """Where scattering is tabulated, µm; 6S itself computes it at 20 wavelengths and interpolates."""
 
-PHASE_WAVELENGTHS = (0.39, 0.4425, 0.55, 0.67, 0.86, 1.24, 1.65, 2.25, 2.4)
-PHASE_ANGLES = (4, 6, 8, 10, 13, 16, 20, 25, 30, 36, 42, 50, 56, 60, 65, 70, 75, 80, 85, 90, 95, 100, 105, 110, 114, 117,
-                120, 123, 126, 129, 132, 134, 136, 138, 140, 142, 144, 146, 148, 150, 152, 154, 156, 158, 160, 163,
-                166, 169, 172, 174, 175, 177, 178, 180)  # fmt: skip
+PHASE_WAVELENGTHS = (0.39, 0.4425, 0.55, 0.67, 0.86, 1.24, 1.65, 1.95, 2.25, 2.4)
+PHASE_ANGLES = (4, 6, 8, 10, 13, 16, 20, 25, 30, 36, 42, 50, 56, 60, 65, 70, 75, 80, 85, 90, 95, 100, 105, 110, 114,
+                117, 120, 123, 126, 129, 132, 134, 136, 138, 140, 142, 144, 146, 148, 150, 152, 154, 156, 158, 160,
+                163, 166, 169, 172, 174, 175, 177, 178, 180)  # fmt: skip
 
 ANGLES = tuple(float(a) for a in range(0, 81, 5))
 """Zenith angles of the tables, degrees, of the sun and of the view alike."""

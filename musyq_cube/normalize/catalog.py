@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -10,7 +9,10 @@ from musyq_cube.catalog import search
 from musyq_cube.catalog.remember import check_writable, layers_folder, remember
 from musyq_cube.errors import NormalizeError
 from musyq_cube.normalization import STEPS
-from musyq_cube.normalize.characterize import characterize, check_steps
+from musyq_cube.normalize._series import series_of
+from musyq_cube.normalize.ancillary import elevation_source
+from musyq_cube.normalize.characterize import characterize, check_order
+from musyq_cube.read.warp import source_grid
 from musyq_cube.sensor import sensors as known_sensors
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from musyq_cube.catalog import Catalog
-    from musyq_cube.normalization import Normalization
+    from musyq_cube.normalization import Calibration, Normalization
     from musyq_cube.normalize.ancillary import Ancillary
     from musyq_cube.scene import Scene
     from musyq_cube.types import JSON
@@ -78,7 +80,7 @@ def normalize_catalog(
     """
     Characterize the registered scenes of a place and time; what is found is kept on their Items.
 
-    Scenes of one sensor and tile are done together and kept at once, so that an interrupted call goes on where it was.
+    Scenes of one sensor and place are done together and kept at once, so that an interrupted call goes on where it was.
 
     Parameters
     ----------
@@ -87,7 +89,8 @@ def normalize_catalog(
     region, period, sensors
         Which scenes, as for :func:`musyq_cube.search`.
     bases
-        Sensors whose geolocation is taken for right: their scenes of the same place are the base of all others.
+        Sensors whose position and calibration are taken for right: their scenes of the same place are characterized
+        first and are the base of all others.
     ancillary, steps, model
         As for :func:`characterize`.
     redo
@@ -98,36 +101,64 @@ def normalize_catalog(
     Raises
     ------
     NormalizeError
-        For unknown sensors, steps or ancillary quantities.
+        For unknown sensors, steps or aerosol models.
     CatalogError
         If the catalogue cannot be written.
+    ReadError
+        If the DEM cannot be opened.
     """
     for name in bases or ():
         if name not in known_sensors():
             raise NormalizeError(f"base {name!r}: no such sensor; there are {', '.join(known_sensors())}")
-    wanted = check_steps(steps or STEPS)
+    wanted = check_order(steps or STEPS, model)
     check_writable(catalog)
+    if ancillary is not None and ancillary.dem is not None:
+        for tile in [ancillary.dem] if isinstance(ancillary.dem, str) else ancillary.dem:
+            source_grid(elevation_source(tile))
     scenes = search(catalog, region, period, sensors=sensors)
     everything = scenes if sensors is None or not bases else search(catalog, region, sensors=list(bases))
     base = [scene for scene in everything if scene.sensor in (bases or ())]
     done: list[str] = []
-    groups: dict[tuple[str, str | None], list[Scene]] = defaultdict(list)
+    waiting: list[Scene] = []
     for scene in scenes:
         if not redo and _is_done(scene, wanted):
             done.append(scene.id)
         else:
-            groups[scene.sensor, scene.tile].append(scene)
+            waiting.append(scene)
     report = NormalizeReport(str(getattr(catalog, "href", catalog)), existing=tuple(done))
-    total = sum(map(len, groups.values()))
-    for members in groups.values():
-        told = _told(progress, len(report.found), total)
-        options: dict[str, Any] = {"steps": wanted, "model": model, "progress": told}
-        folder = layers_folder(catalog, members[0])
-        found = characterize(members, _nearest(base, members), ancillary, out=folder, **options)
+    groups = [[waiting[i] for i in members] for members in series_of(waiting)]
+    cameras: dict[str, Calibration] = {}
+    for members in sorted(groups, key=lambda group: group[0].sensor not in (bases or ())):
+        told = _told(progress, len(report.found), len(waiting))
+        options: dict[str, Any] = {"model": model, "out": layers_folder(catalog, members[0])}
+        found = characterize(members, _near(base, members), ancillary, steps=wanted, progress=told, **options)
+        if "atmosphere" in wanted and (lasting := _lasting(found, members, cameras)) is not None:
+            marked = [
+                m.replace(normalization=n.replace(calibration=lasting)) for m, n in zip(members, found, strict=True)
+            ]
+            found = characterize(marked, (), ancillary, steps=("atmosphere",), **options)
         remember(catalog, list(zip(members, found, strict=True)))
+        known = {one.scene: one for one in found}
+        base = [b.replace(normalization=known.get(b.id, b.normalization)) for b in base]
         lost = [(n.scene, n.atmosphere.reason) for n in found if n.atmosphere and _is_lost(n, members)]
         report = replace(report, found=(*report.found, *found), failed=(*report.failed, *lost))
     return report
+
+
+def _lasting(
+    found: Sequence[Normalization], members: Sequence[Scene], cameras: dict[str, Calibration]
+) -> Calibration | None:
+    """
+    Return the calibration that another tile gave for the same camera, where this one has none of its own.
+
+    A camera's error lasts, and not every tile is seen together with the base.
+    """
+    sensor, own = members[0].sensor, found[0].calibration
+    if own is None or own.applied:
+        if own is not None and own.residual is not None:
+            cameras.setdefault(sensor, own)
+        return None
+    return cameras.get(sensor)
 
 
 def _is_done(scene: Scene, steps: Sequence[str]) -> bool:
@@ -143,10 +174,9 @@ def _is_lost(found: Normalization, scenes: Sequence[Scene]) -> bool:
     return quantity == "toa" and found.atmosphere is not None and not found.atmosphere.applied
 
 
-def _nearest(base: Sequence[Scene], members: Sequence[Scene]) -> list[Scene]:
-    """Return the scenes of the base that overlap, the least cloudy ones: more would only be read."""
-    near = [b for b in base if any(b.geometry.intersects(m.geometry) for m in members)]
-    return sorted(near, key=lambda s: (100.0 if s.cloud_cover is None else s.cloud_cover, s.id))[:3]
+def _near(base: Sequence[Scene], members: Sequence[Scene]) -> list[Scene]:
+    """Return the scenes of the base that overlap any of the members."""
+    return [b for b in base if any(b.geometry.intersects(m.geometry) for m in members)]
 
 
 def _told(progress: Progress | None, before: int, total: int) -> Progress | None:

@@ -6,18 +6,30 @@ import dataclasses
 import hashlib
 import logging
 import tempfile
-from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from musyq_cube.catalog.storage import absolute
 from musyq_cube.errors import MusyqError, NormalizeError
-from musyq_cube.normalization import STEPS, Atmosphere, Field, Geometric, Normalization, Simple, Topographic
+from musyq_cube.normalization import (
+    STEPS,
+    Atmosphere,
+    Calibration,
+    Field,
+    Geometric,
+    Normalization,
+    Simple,
+    Topographic,
+)
+from musyq_cube.normalize._relative import against_base
 from musyq_cube.normalize._relief import find_topography
+from musyq_cube.normalize._series import aligned, series_of
 from musyq_cube.normalize.aerosol import retrieve, retrieve_series, view, with_field, write_field
 from musyq_cube.normalize.ancillary import Ancillary
 from musyq_cube.normalize.calibration import calibration_for
 from musyq_cube.normalize.detect import detect_scene
 from musyq_cube.normalize.geometric import register
+from musyq_cube.normalize.lut import MODELS
 from musyq_cube.normalize.rules import VERSION
 from musyq_cube.read.prepare import native_bits, prepare
 from musyq_cube.scene import Scene
@@ -36,6 +48,8 @@ FAULTS = (MusyqError, OSError, ValueError, RuntimeError)
 """What keeps a step from being found for one scene; the others go on."""
 SERIES = 3
 """Dates of one sensor and grid from which the clearest blue of all says what the ground is."""
+BASES = 3
+"""Scenes of the base, the clearest, whose median says where things are."""
 PARTNER = 30.0
 """Days from which dates are taken into the series of a scene."""
 
@@ -83,7 +97,7 @@ def characterize(
     Raises
     ------
     NormalizeError
-        For unknown steps.
+        For unknown steps or an unknown aerosol model.
 
     Examples
     --------
@@ -92,17 +106,19 @@ def characterize(
       geometric   identity · no base was given
       atmosphere  applied · dark-target in 3120 of 3721 windows
     """
-    wanted = check_steps(steps)
+    wanted = check_order(steps, model)
     many = [scenes] if isinstance(scenes, Scene) else list(scenes)
-    folder = str(out) if out is not None else str(Path(tempfile.gettempdir(), "musyq-normalization"))
+    folder = absolute(out if out is not None else Path(tempfile.gettempdir(), "musyq-normalization"))
     bases = () if base is None else (base,) if isinstance(base, Scene) else tuple(base)
     work = _Work(many, bases, ancillary or Ancillary(), wanted, model, folder, progress)
     found = work.run()
     return found[0] if isinstance(scenes, Scene) else found
 
 
-def check_steps(steps: Sequence[str]) -> tuple[str, ...]:
-    """Return steps, or raise NormalizeError for what is none."""
+def check_order(steps: Sequence[str], model: str) -> tuple[str, ...]:
+    """Return the steps, or raise NormalizeError for a step or an aerosol model that there is not."""
+    if model not in MODELS:
+        raise NormalizeError(f"no aerosol model {model!r}; there are {', '.join(MODELS)}")
     wanted = (steps,) if isinstance(steps, str) else tuple(steps)
     if unknown := [step for step in wanted if step not in STEPS]:
         raise NormalizeError(f"steps={', '.join(unknown)}: there are {', '.join(STEPS)}")
@@ -129,6 +145,7 @@ class _Work:
             self._tell(i, scene)
         if "atmosphere" in self.steps:
             found = self._air(found)
+            found = self._calibrate(found)
         if "topography" in self.steps:
             found = [one.replace(topography=self._relief(s, one)) for s, one in zip(self.scenes, found, strict=True)]
         return [self._rest(scene, one) for scene, one in zip(self.scenes, found, strict=True)]
@@ -143,6 +160,24 @@ class _Work:
                 geometric=self._position(prepare(scene.replace(normalization=found), ("calibration",)))
             )
         return found
+
+    def _calibrate(self, found: list[Normalization]) -> list[Normalization]:
+        """Compare sensors whose file says nothing with the base, and find the air again under what that gives."""
+        ready = [b for b in self.bases if b.normalization is not None and b.normalization.atmosphere is not None]
+        if "calibration" not in self.steps or not ready:
+            return found
+        sensors = sorted({s.sensor for s in self.scenes if s.quantity == "toa"} - {b.sensor for b in self.bases})
+        changed = False
+        for sensor in sensors:
+            mine = [i for i, s in enumerate(self.scenes) if s.sensor == sensor and not _is_calibrated(found[i])]
+            try:
+                made = against_base([self.scenes[i].replace(normalization=found[i]) for i in mine], ready)
+            except FAULTS as error:
+                made = Calibration(False, f"could not be compared with the base: {error}")
+            for i in mine if made is not None else ():
+                found[i] = found[i].replace(calibration=made)
+            changed |= made is not None and made.applied
+        return self._air(found) if changed else found
 
     def _mask(self, scene: Scene) -> Field | None:
         others = [s for s in self.scenes if s is not scene and s.sensor == scene.sensor and _near(s, scene)]
@@ -163,14 +198,14 @@ class _Work:
             return Geometric(applied=False, reason="no base overlaps it")
         band = next((b for b in ("nir08", "nir", "red") if b in scene.sources), scene.bands[0][0])
         try:
-            return register(scene, [b.lend((band,)) for b in bases], band=band)[0]
+            clearest = sorted(bases, key=lambda b: (100.0 if b.cloud_cover is None else b.cloud_cover, b.id))
+            return register(scene, [b.lend((band,)) for b in clearest[:BASES]], band=band)[0]
         except FAULTS as error:
             return Geometric(applied=False, reason=f"native geolocation kept: {error}")
 
     def _air(self, found: list[Normalization]) -> list[Normalization]:
         found = list(found)
         views: dict[int, View] = {}
-        series: dict[tuple[Any, ...], list[int]] = defaultdict(list)
         for i, scene in enumerate(self.scenes):
             if scene.quantity != "toa":
                 found[i] = found[i].replace(atmosphere=Atmosphere(False, f"is {scene.quantity} already"))
@@ -181,8 +216,8 @@ class _Work:
             except FAULTS as error:
                 found[i] = found[i].replace(atmosphere=Atmosphere(False, f"not found: {error}"))
                 continue
-            series[scene.sensor, views[i].grid].append(i)
-        for members in series.values():
+        for group in series_of(self.scenes):
+            members = [i for i in group if i in views]
             for i, (atmosphere, field) in zip(members, self._of_series([views[i] for i in members]), strict=True):
                 found[i] = found[i].replace(atmosphere=self._kept(self.scenes[i], atmosphere, field))
         return found
@@ -191,11 +226,13 @@ class _Work:
         """Dark targets date by date; where most dates have none, the clearest blue of the series; then what is left."""
         alone = [self._alone_in(seen) for seen in views]
         if len(views) >= SERIES and 2 * sum(found is not None for found in alone) <= len(views):
+            together = aligned(views)
             try:
-                alone = [a or b for a, b in zip(retrieve_series(views, model=self.model), alone, strict=True)]
+                found = [None] * len(views) if together is None else retrieve_series(together, model=self.model)
+                alone = [a or b for a, b in zip(found, alone, strict=True)]
             except FAULTS as error:
                 log.warning("%s: no aerosol from the series of dates: %s", views[0].id, error)
-        return [found or self._anyhow(seen) for seen, found in zip(views, alone, strict=True)]
+        return [one or self._anyhow(seen) for seen, one in zip(views, alone, strict=True)]
 
     def _alone_in(self, seen: View) -> tuple[Atmosphere, AodField] | None:
         if "swir22" not in seen.toa:
@@ -222,14 +259,14 @@ class _Work:
         dem = self.known.dem
         if not isinstance(dem, str):  # none, or tiles: then the median stands for all pixels
             return atmosphere
-        return dataclasses.replace(atmosphere, elevation=Field(dem))
+        return dataclasses.replace(atmosphere, elevation=Field(absolute(dem)))
 
     def _relief(self, scene: Scene, found: Normalization) -> Topographic:
         dem = self.known.dem
         if not isinstance(dem, str):
             return Topographic(False, "no DEM was given" if dem is None else "the DEM is in tiles: give one raster")
         try:
-            return find_topography(scene.replace(normalization=found), Field(dem))
+            return find_topography(scene.replace(normalization=found), Field(absolute(dem)))
         except FAULTS as error:
             return Topographic(False, f"not found: {error}")
 
@@ -252,6 +289,10 @@ def _digest(*parts: str | bytes) -> str:
     for part in parts:
         found.update(part.encode() if isinstance(part, str) else part)
     return found.hexdigest()[:8]
+
+
+def _is_calibrated(found: Normalization) -> bool:
+    return found.calibration is not None and found.calibration.applied
 
 
 def _near(one: Scene, other: Scene) -> bool:

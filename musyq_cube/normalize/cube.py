@@ -166,6 +166,8 @@ def _check(cube: xr.Dataset, rules: Rules) -> None:
             f"({scenes}{' …' if bare.sum() > 3 else ''}): run musyq_cube.characterize on the scenes, or leave the step "
             "'atmosphere' out"
         )
+    if (cube["quantity"].values == "toa").any() and (lacking := [name for name in AIR if name not in cube]):
+        raise NormalizeError(f"the cube has no {', '.join(lacking)}: make it of characterized scenes, with angles=True")
 
 
 def _attrs(band: xr.DataArray, rules: Rules) -> dict[str, Any]:

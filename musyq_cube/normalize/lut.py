@@ -38,6 +38,8 @@ F32: TypeAlias = npt.NDArray[np.float32]
 Value: TypeAlias = "F32 | float"
 Bands = TypeVar("Bands", bound="Mapping[str, Any] | np.ndarray[Any, Any]")
 
+_STRIP = 1 << 16
+"""Numbers that are corrected at once."""
 _SHIPPED = Path(__file__).parent / "data" / "atmosphere.zarr.zip"
 
 
@@ -161,12 +163,19 @@ class Lut:
         shape = np.broadcast_shapes(*(np.shape(x) for x in (*layers, *air)))
         if not layers:
             return np.empty((0, *shape), np.float32)
-        # lines of pixels: the last dimension; a stack (…, band, pixel) that the kernel walks once
+        # lines of pixels: the last dimension; a few lines at a time, all bands of which stay in the cache
         width = shape[-1] if shape else 1
-        stack = np.stack([np.broadcast_to(np.asarray(x, np.float32), shape).reshape(-1, width) for x in layers], 1)
-        states = [np.broadcast_to(np.asarray(x, np.float32), shape).reshape(-1, width) for x in air]
-        done: F32 = function(stack, tuple(states), tables)
-        return np.moveaxis(done, 1, 0).reshape(len(layers), *shape)
+        bands, states = (
+            [np.broadcast_to(np.asarray(x, np.float32), shape).reshape(-1, width) for x in part]
+            for part in (layers, air)
+        )
+        out = np.empty((len(layers), *bands[0].shape), np.float32)
+        lines = max(1, _STRIP // max(1, width * len(layers)))
+        for top in range(0, out.shape[1], lines):
+            part = slice(top, top + lines)
+            stack = np.stack([band[part] for band in bands], 1)
+            out[:, part] = np.moveaxis(function(stack, tuple(state[part] for state in states), tables), 1, 0)
+        return out.reshape(len(layers), *shape)
 
     def _chosen(self, names: tuple[str, ...]) -> tuple[np.ndarray[Any, Any], ...]:
         """Tables of some bands only."""

@@ -13,7 +13,7 @@ from musyq_cube.errors import NormalizeError
 from musyq_cube.normalize import _sixs
 from musyq_cube.normalize import _sixs_runs as plan
 from musyq_cube.normalize._lut_bands import MAX_VZA, pairs, pressure
-from musyq_cube.normalize._sixs_fit import Optics, Polarization, Shape, Smooth
+from musyq_cube.normalize._sixs_fit import Optics, Polarization, Shape, Smooth, air
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from musyq_cube.normalize._sixs import F64, Run
 
 AZIMUTHS = np.linspace(0.0, 180.0, 13)
-COUNTS = {False: 60, True: 240}
+COUNTS = {False: 90, True: 360}
 """Runs of 6S with aerosol for a model: as shipped, and fine."""
 _NOISE = 4e-5
 """Of what 6S prints with four decimals."""
@@ -47,7 +47,8 @@ def build(
     Parameters
     ----------
     out
-        File to write (Zarr v3 in a zip), replaced at the end in one step.
+        File to write (Zarr v3 in a zip, name ending in ``.zip``), replaced at the end in one step; or a folder for it.
+        The setting ``luts.path`` makes `musyq_cube.normalize.lut` read it instead of the shipped one.
     models
         Aerosol models: some of continental, maritime, urban, desert.
     fine
@@ -78,7 +79,7 @@ def build(
     if unknown := [m for m in models if m not in _sixs.AEROSOLS]:
         raise NormalizeError(f"no aerosol model {', '.join(unknown)} in 6S: choose of {', '.join(_sixs.AEROSOLS)}")
     _sixs.executable()
-    path = Path(out)
+    path = Path(out) if Path(out).suffix == ".zip" else Path(out) / "atmosphere.zarr.zip"
     folder = Path(cache) if cache is not None else path.with_suffix(".runs")
     todo = sum(len(runs) for _, runs, _ in _stages(models, COUNTS[fine]))
     with _bar(todo, show=progress) as tick:
@@ -182,11 +183,11 @@ def _path(optics: Optics, runs: Sequence[Run], given: F64, polarization: Polariz
         shape = Shape(optics, k, aods, elevations)
         for geometry, found in ((seen, at_runs), (wanted, at_nodes)):
             sun, view, where = mu[geometry.sun], mu[geometry.view], geometry.state
-            extra = polarization.at(sun, view, geometry.azimuth, optics.rayleigh[k] * pressure(elevations[where]))
+            extra = polarization.at(sun, view, geometry.azimuth, optics.rayleigh[k] * air(elevations[where]))
             hidden = np.exp(-_ATTENUATION * aods[where] * optics.extinction[k] * (1 / sun + 1 / view))
             found.append(shape.at(geometry.sun, geometry.view, geometry.azimuth, where) + extra * hidden)
         thick = aods * optics.extinction[k]
-        shares.append(thick / (thick + optics.rayleigh[k] * pressure(elevations)))
+        shares.append(thick / (thick + optics.rayleigh[k] * air(elevations)))
     # the residual is relative to the part of the reflectance that comes from aerosol: none without it
     share = np.stack(shares, 1)
     base, nodes = np.stack(at_runs, 1), np.stack(at_nodes, 1)
@@ -209,27 +210,27 @@ class _Geometry:
         sun, view = mu[self.sun], mu[self.view]
         side = np.sqrt((1 - sun**2) * (1 - view**2)) * np.cos(np.radians(self.azimuth))
         thick = np.log(aods[self.state] + 0.02)
-        return np.stack([sun + view, sun * view, side, thick, pressure(elevations[self.state])], 1)
+        return np.stack([sun + view, sun * view, side, thick, air(elevations[self.state])], 1)
 
 
 def _transmit(optics: Optics, runs: Sequence[Run], given: F64) -> F64:
     """Transmittance one way (wavelength, state, angle)."""
     mu = np.cos(np.radians([[r.sza for r in runs], [r.vza for r in runs]])).ravel()
     aod = np.tile([r.aod for r in runs], 2)
-    air = np.tile(pressure(np.array([r.elevation for r in runs])), 2)
+    column = np.tile(air(np.array([r.elevation for r in runs])), 2)
     found = given.transpose(1, 0, 2).reshape(len(mu), -1)
-    rest = -np.log(found / _two_stream(optics, mu, aod, air)) * (mu / aod)[:, None]
+    rest = -np.log(found / _two_stream(optics, mu, aod, column)) * (mu / aod)[:, None]
     noise = _NOISE / found * (mu / aod)[:, None]
-    fit = Smooth(np.stack([mu, np.sqrt(aod), air], 1), rest, noise)
+    fit = Smooth(np.stack([mu, np.sqrt(aod), column], 1), rest, noise)
     aods, elevations = _states()
     cosines = np.cos(np.radians(plan.ANGLES))
     s, a = (v.ravel() for v in np.meshgrid(np.arange(len(aods)), np.arange(len(cosines)), indexing="ij"))
-    aod, mu, air = aods[s], cosines[a], pressure(elevations[s])
-    more = fit.at(np.stack([mu, np.sqrt(aod), air], 1)) * (aod / mu)[:, None]
-    return np.asarray((_two_stream(optics, mu, aod, air) * np.exp(-more)).T)
+    aod, mu, column = aods[s], cosines[a], air(elevations[s])
+    more = fit.at(np.stack([mu, np.sqrt(aod), column], 1)) * (aod / mu)[:, None]
+    return np.asarray((_two_stream(optics, mu, aod, column) * np.exp(-more)).T)
 
 
-def _two_stream(optics: Optics, mu: F64, aod: F64, air: F64) -> F64:
+def _two_stream(optics: Optics, mu: F64, aod: F64, column: F64) -> F64:
     """
     Transmittance (point, wavelength), direct and diffuse: exact for 6S in clear air, a good guess with aerosol.
 
@@ -237,7 +238,7 @@ def _two_stream(optics: Optics, mu: F64, aod: F64, air: F64) -> F64:
     """
     forward = np.array([optics.aerosol(k, np.zeros(1)).asymmetry() for k in range(len(plan.WAVELENGTHS))])
     aerosol = aod[:, None] * optics.extinction
-    depth = optics.rayleigh * air[:, None] + aerosol * optics.albedo * (1.0 - forward)
+    depth = optics.rayleigh * column[:, None] + aerosol * optics.albedo * (1.0 - forward)
     mu = mu[:, None]
     scattered = ((2 / 3 + mu) + (2 / 3 - mu) * np.exp(-depth / mu)) / (4 / 3 + depth)
     return np.asarray(scattered * np.exp(-(1.0 - optics.albedo) * aerosol / mu))
@@ -248,17 +249,19 @@ def _albedo(optics: Optics, runs: Sequence[Run], given: F64, clear: F64) -> F64:
     order = np.argsort(optics.rayleigh)
     known = np.concatenate([[0.0], optics.rayleigh[order]]), np.concatenate([[0.0], clear[order]])
 
-    def of_air(air: F64) -> F64:
-        return np.asarray(np.interp(np.sqrt(optics.rayleigh * air[:, None]), np.sqrt(known[0]), known[1]))
+    def clear_air(column: F64) -> F64:
+        return np.asarray(np.interp(np.sqrt(optics.rayleigh * column[:, None]), np.sqrt(known[0]), known[1]))
 
     aod = np.array([r.aod for r in runs])
-    air = pressure(np.array([r.elevation for r in runs]))
+    column = air(np.array([r.elevation for r in runs]))
     fit = Smooth(
-        np.stack([np.sqrt(aod), air], 1), (given - of_air(air)) / aod[:, None], _NOISE / aod[:, None] + 0 * given
+        np.stack([np.sqrt(aod), column], 1),
+        (given - clear_air(column)) / aod[:, None],
+        _NOISE / aod[:, None] + 0 * given,
     )
     aods, elevations = _states()
-    air = pressure(elevations)
-    return np.asarray((of_air(air) + fit.at(np.stack([np.sqrt(aods), air], 1)) * aods[:, None]).T)
+    column = air(elevations)
+    return np.asarray((clear_air(column) + fit.at(np.stack([np.sqrt(aods), column], 1)) * aods[:, None]).T)
 
 
 def _write(path: Path, tables: dict[str, F64]) -> None:

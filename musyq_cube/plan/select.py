@@ -80,7 +80,8 @@ def select(scenes: Sequence[Scene], request: Request, period: Period) -> Selecti
     _check_steps(quantity, request)
     taken = _keep(inside, left, lambda s: _wrong_quantity(becomes(s, request), quantity))
     parts = _parts(taken, request)
-    taken = [scene.lend(parts.values()) for scene in taken]
+    lent = (*parts.values(), *(request.bands or _near_infrared(taken, request)))
+    taken = [scene.lend(lent) for scene in taken]
     bands = request.bands or _bands(taken, request, parts)
     missing = {band for band in bands if not any(band in s.sources for s in taken)}
     if missing:
@@ -270,6 +271,15 @@ def _bands(scenes: Sequence[Scene], request: Request, parts: dict[str, str]) -> 
         wanted |= common
     order = _all_bands(scenes)
     return tuple(sorted(wanted, key=lambda band: order.index(band) if band in order else len(order)))
+
+
+def _near_infrared(scenes: Sequence[Scene], request: Request) -> tuple[str, ...]:
+    """Return the near infrared of the reference, where all scenes have one and are brought to the reference's bands."""
+    have = all(not {"nir", "nir08"}.isdisjoint(scene.sources) for scene in scenes)
+    if not (have and request.reference and any(recipe.is_mosaic for recipe in request.recipes)):
+        return ()
+    own = {band.key for band in sensors()[request.reference].bands}
+    return tuple(name for name in ROLES["nir"] if name in own)[:1]
 
 
 def _all_bands(scenes: Sequence[Scene]) -> list[str]:

@@ -17,6 +17,7 @@ from musyq_cube.catalog.storage import read_bytes
 from musyq_cube.catalog.xmlfile import read_text
 from musyq_cube.errors import CatalogError, ReadError
 from musyq_cube.kernels.gather import gather
+from musyq_cube.kernels.lattice import expand
 from musyq_cube.read._angles_landsat import AngleModel, parse_angles
 from musyq_cube.read._angles_sentinel2 import AngleGrid, parse_granule
 from musyq_cube.read.layer import POOL
@@ -24,7 +25,7 @@ from musyq_cube.read.mapping import Lattice, Mapping, lattice, mapping
 from musyq_cube.read.raster import is_remote
 from musyq_cube.read.retry import retrying
 from musyq_cube.read.solar import sun_angles
-from musyq_cube.read.warp import source_grid
+from musyq_cube.read.warp import source_grid, source_window
 from musyq_cube.scene import Source
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from odc.geo.geobox import GeoBox
 
-    from musyq_cube.scene import Scene
+    from musyq_cube.scene import Scene, SourceGrid
 
 Field: TypeAlias = "NDArray[np.float32]"
 Azimuth: TypeAlias = "tuple[NDArray[np.floating], NDArray[np.floating]]"
@@ -223,17 +224,7 @@ def _expand(values: NDArray[np.floating], nodes: Lattice) -> Field:
 
 
 def _bilinear(values: NDArray[np.floating], nodes: Lattice) -> Field:
-    j, down = _places(nodes.top, nodes.shape[0], nodes.step)
-    i, right = _places(nodes.left, nodes.shape[1], nodes.step)
-    lines = values[j] * (1 - down)[:, None] + values[j + 1] * down[:, None]
-    out = np.empty(nodes.shape, np.float32)
-    np.add(lines[:, i] * (1 - right), lines[:, i + 1] * right, out=out, casting="same_kind")
-    return out
-
-
-def _places(first: int, count: int, step: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    pixels = np.arange(first, first + count)
-    return pixels // step, (pixels % step) / step
+    return expand(values, (nodes.top, nodes.left), nodes.shape, nodes.step)
 
 
 def _values(origin: float | Source, geobox: GeoBox) -> Field:
@@ -254,12 +245,18 @@ def _unknown(geobox: GeoBox) -> Field:
     return np.full(geobox.shape, np.nan, np.float32)
 
 
+@lru_cache(maxsize=8)
+def _place(grid: SourceGrid, geobox: GeoBox) -> Mapping:
+    """Return the mapping of a grid: the angle layers of a scene share it."""
+    return mapping(grid, geobox)
+
+
 def _layer(
     source: Source, geobox: GeoBox, parts: Callable[[NDArray[np.float32]], tuple[NDArray[np.float32], ...]]
 ) -> tuple[Field, ...]:
     """Read an angle layer and resample each of its `parts` (functions of the angle in degrees) bilinearly."""
-    place = mapping(source.grid or source_grid(source), geobox)
-    window = place.window()
+    place = _place(source.grid or source_grid(source), geobox)
+    window = source_window(source, geobox)
     if window is None:
         return tuple(_unknown(geobox) for _ in parts(np.zeros((1, 1), np.float32)))
 

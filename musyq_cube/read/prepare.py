@@ -89,9 +89,14 @@ def _layer(field: Field) -> Source:
 
 def _air(found: Atmosphere) -> Air:
     aod = _layer(found.aod) if isinstance(found.aod, Field) else found.aod
-    ground = found.elevation  # where it is a DEM, it is in metres and wanted in km
-    elevation = dataclasses.replace(dem_source(ground), scale=0.001) if isinstance(ground, Field) else ground
-    return Air(found.model, aod, found.tcwv, found.ozone, elevation)
+    return Air(found.model, aod, found.tcwv, found.ozone, _height(found.elevation))
+
+
+def _height(elevation: float | Field) -> float | Source:
+    """Return the height of the ground in km; a DEM is in metres."""
+    if not isinstance(elevation, Field):
+        return elevation
+    return dataclasses.replace(dem_source(elevation), scale=0.001)
 
 
 def dem_source(dem: Field) -> Source:

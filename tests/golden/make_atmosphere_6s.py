@@ -3,7 +3,7 @@ Ask 6S for the reflectance at the top of the atmosphere in random states: truth 
 
     python tests/golden/make_atmosphere_6s.py [--states 520] [--processes 2] [--cache FOLDER]
 
-Needs 6S (``pip install musyq-cube[luts]``). One run gives the spectrum that 6S integrates over a band: so it is
+Needs 6S (``pip install musyq-cube[build]``). One run gives the spectrum that 6S integrates over a band: so it is
 integrated here as 6S does it, with its solar irradiance and every band's response in its steps of 2.5 nm. Writes
 ``atmosphere_6s.csv``: state, water and ozone of the profile above that ground, and one row for each band.
 """

@@ -1,4 +1,4 @@
-"""Measured peak memory stays below the projected one, for every composite method."""
+"""Measured peak memory stays below the projected one, for every composite method, normalized or not."""
 
 from __future__ import annotations
 
@@ -12,11 +12,15 @@ import pytest
 from odc.geo.geobox import GeoBox
 
 from musyq_cube.methods import METHODS
+from musyq_cube.normalization import Atmosphere, Field, Normalization
 from musyq_cube.plan import plan
 from musyq_cube.plan.estimate import PART_BYTES
+from musyq_cube.scene import Angles
 from musyq_cube.testing import make_scene, write_cog
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from musyq_cube.scene import Scene
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")]
@@ -74,21 +78,68 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> list[Scene]:
 
 @pytest.fixture(scope="module")
 def peaks(archive: list[Scene], tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, int]]:
-    """Return (measured, projected) bytes by method: the high-water mark of a process that makes one block."""
-    folder = tmp_path_factory.mktemp("orders")
+    """Return (measured, projected) bytes by method."""
+    orders: dict[str, dict[str, Any]] = {m: {"products": "MuSQ.TOA", "method": m, "scenes": archive} for m in METHODS}
+    return measure(orders, tmp_path_factory.mktemp("orders"))
+
+
+def measure(orders: dict[str, dict[str, Any]], folder: Path) -> dict[str, tuple[int, int]]:
+    """Return (measured, projected) bytes by name: the high-water mark of a process that makes one block."""
     files: dict[str, list[str]] = {}
     projected = {}
-    for method in METHODS:
+    for name, options in orders.items():
         for chunk in (64, SIZE):
-            options: dict[str, Any] = {"scenes": archive, "grid": "utm-30m", "chunk": chunk, "block": chunk}
-            name = f"{method}-{chunk}"
-            order = plan("MuSQ.TOA", None, "2020-07", method=method, dilate=90.0, out=str(folder / name), **options)
-            files.setdefault(method, []).append(str(order.save(folder / f"{name}.json")))
-            projected[method] = order.estimate.memory_block
+            settings: dict[str, Any] = {"grid": "utm-30m", "chunk": chunk, "block": chunk, "dilate": 90.0, **options}
+            order = plan(region=None, period="2020-07", out=str(folder / f"{name}-{chunk}"), **settings)
+            files.setdefault(name, []).append(str(order.save(folder / f"{name}-{chunk}.json")))
+            projected[name] = order.estimate.memory_block
     command = [sys.executable, "-W", "ignore", "-c", CODE, json.dumps(files)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     measured = dict(line.split() for line in done.stdout.splitlines())
-    return {method: (int(measured[method]), projected[method]) for method in METHODS}
+    return {name: (int(measured[name]), projected[name]) for name in orders}
+
+
+@pytest.fixture(scope="module")
+def normalized_peaks(archive: list[Scene], tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, int]]:
+    """
+    Return the same of orders that are normalized, of two sensors in turn.
+
+    Every date has a partner of the other sensor within a day, so that the certificate holds as much as it ever does.
+    """
+    folder = tmp_path_factory.mktemp("normalized")
+    box = GeoBox.from_bbox((400_000, 4_350_000, 540_000, 4_490_000), "EPSG:32650", resolution=10_000)
+    write_field(folder / "aod.zarr", box)
+    air = Atmosphere(True, "test", Field(str(folder / "aod.zarr"), "aod"), "dark-target", elevation=0.1)
+    sensors = ("landsat8-oli", "hj1a-ccd1")
+    scenes = [
+        scene.replace(
+            sensor=sensors[n % 2], quantity="toa", angles=Angles(sza=30.0, saa=150.0, vza=10.0, vaa=100.0),
+            normalization=Normalization(scene.id, atmosphere=air),
+        )
+        for n, scene in enumerate(archive)
+    ]  # fmt: skip
+    methods = ("geomedian", "median")
+    common: dict[str, Any] = {"products": "MuSQ.SR", "scenes": scenes, "normalize": True, "bands": BANDS}
+    return measure({method: common | {"method": method} for method in methods}, folder)
+
+
+def write_field(path: Path, box: GeoBox) -> None:
+    """Write a field of aerosol as `characterize` does."""
+    import zarr
+
+    root = zarr.open_group(str(path), mode="w", zarr_format=3)
+    root.attrs.update({"proj:code": "EPSG:32650", "spatial:transform": list(box.affine[:6])})
+    root.create_array("aod", data=np.full(box.shape, 0.2, np.float32), dimension_names=("y", "x"))
+
+
+@pytest.mark.parametrize("method", ["geomedian", "median"])
+def test_measured_is_not_above_projected_with_normalization(
+    method: str, normalized_peaks: dict[str, tuple[int, int]]
+) -> None:
+    measured, projected = normalized_peaks[method]
+    print(f"{method}, normalized: {measured / 2**20:.0f} of {projected / 2**20:.0f} MiB")  # noqa: T201
+    assert measured <= projected, f"{measured / 2**20:.0f} MiB measured, {projected / 2**20:.0f} MiB projected"
+    assert measured > PART_BYTES / 4, "the test measured nothing"
 
 
 @pytest.mark.parametrize("method", METHODS)

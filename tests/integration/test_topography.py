@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 from typing import TYPE_CHECKING, Any
@@ -138,6 +139,15 @@ def test_the_terrain_is_taken_out_of_reflectance(scene: Scene) -> None:
         assert dependence(new, cos_i[use]) < 0.1, name
         rmsd = [np.sqrt(np.mean((v - truth[use]) ** 2)) for v in (old, new)]
         assert rmsd[1] < 0.5 * rmsd[0], (name, rmsd)
+
+
+def test_c_of_windows_is_that_of_the_whole(scene: Scene, dem: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Large scenes are sampled, not made coarser, which would make C too small."""
+    monkeypatch.setattr(importlib.import_module("musyq_cube.normalize._relief"), "WINDOW", 70)
+    found = mc.characterize(scene, ancillary=Ancillary(dem=dem), steps=("topography",)).topography
+    assert found.residual.count < 0.8 * scene.normalization.topography.residual.count
+    c = dict(found.c)
+    assert all(abs(c[n] - SKY[n]) < 0.05 + 0.2 * SKY[n] for n in TRUTH), c
 
 
 def test_slope_and_aspect_of_the_cube_are_those_of_the_formula(scene: Scene) -> None:

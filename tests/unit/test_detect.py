@@ -124,7 +124,7 @@ def test_white_roofs_and_snow_need_a_clear_date(kind):
     stack = {k: np.stack([ground(kind, seed=s)[k] for s in (1, 2, 3)]) for k in kind}
     assert has(detect(bands, **SUN, resolution=30.0, clear=clearest(stack)), QA.CLOUD).mean() < 0.03
     qa = detect(bands, **SUN, resolution=30.0, clear=clearest(stack), cold=True)
-    assert (has(qa, QA.SNOW) & has(qa, QA.BACKUP)).all() == (kind is SNOW)
+    assert (has(qa, QA.SNOW) & has(qa, QA.BACKUP)).mean() > 0.9 if kind is SNOW else not has(qa, QA.SNOW).any()
 
 
 def test_snow_by_shortwave_infrared():

