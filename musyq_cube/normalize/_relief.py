@@ -108,9 +108,10 @@ def _windows(box: GeoBox) -> list[GeoBox]:
 
 
 def _spread(length: int) -> list[slice]:
-    """Return the windows along one side, all of one size."""
+    """Return the windows along one side, all of one size; not at the corners, which are empty in tilted scenes."""
     size = min(WINDOW, length)
-    return [slice(at, at + size) for at in sorted({k * (length - size) // (WINDOWS - 1) for k in range(WINDOWS)})]
+    starts = {min(max((2 * k + 1) * length // (2 * WINDOWS) - size // 2, 0), length - size) for k in range(WINDOWS)}
+    return [slice(start, start + size) for start in sorted(starts)]
 
 
 def _geobox(scene: Scene, names: list[str], dem: Source) -> GeoBox | None:
