@@ -20,6 +20,7 @@ from musyq_cube.grid import Grid, as_region, blocks, contiguous, get_grid
 from musyq_cube.read.block import (
     ANGLES,
     FIELDS,
+    RELIEF,
     angle_attrs,
     band_attrs,
     group_scenes,
@@ -28,6 +29,7 @@ from musyq_cube.read.block import (
     read_angles,
     read_band,
     read_qa,
+    read_relief,
     time_coords,
 )
 from musyq_cube.read.prepare import READ_STEPS, prepare
@@ -104,8 +106,10 @@ def cube(
         Add sza, vza, raa (degrees; raa folded, 0 is the hot spot).
     corrections
         Of what :func:`musyq_cube.characterize` found: ``"geometric"`` and ``"calibration"`` are applied while reading,
-        ``"atmosphere"`` adds aod, tcwv, ozone and elevation for :func:`musyq_cube.normalize` to use. Name fewer to
-        switch some off; scenes that were not characterized are read as they are.
+        ``"atmosphere"`` adds aod, tcwv, ozone and elevation for :func:`musyq_cube.normalize` to use, and
+        ``"topography"`` (optional) saa, slope and aspect; scenes of one overpass are then time steps of their own
+        wherever they differ in C. Name fewer to switch some off; scenes that were not characterized are read as they
+        are.
     engine
         ``"native"``, or ``"stackstac"`` (an optional extra; needs ``by="scene"``; no angles).
 
@@ -153,6 +157,8 @@ def cube(
         out = _native(groups, box, names, block=size, resampling=resampling, angles=angles)
     else:
         raise ReadError(f'engine={engine!r}: choose "native" or "stackstac"')
+    if "topography" in corrections and "topography" not in out.coords:  # asked for, and no scene is better for it
+        out = out.assign_coords(topography=("time", np.full(out.sizes["time"], "")))
     attrs = {
         "sensors": sorted({scene.sensor for scene in scenes}),
         "proj:code": _code(box),
@@ -167,20 +173,22 @@ class BlockRead:
     """The work of one task: one variable of one block, all dates."""
 
     variable: str
-    """A band, ``qa``, ``angles`` or ``air``."""
+    """A band, ``qa``, ``angles``, ``air`` or ``relief``."""
     geobox: GeoBox
     groups: tuple[Group, ...]
     """Scenes that reach this block, by time step; none where it is empty."""
     resampling: Method
 
     def __call__(self) -> np.ndarray[Any, Any]:
-        """Read: (time, y, x), or (3, time, y, x) for the angles and (4, time, y, x) for the air."""
+        """Read: (time, y, x), or (3, time, y, x) for the angles and the relief, (4, time, y, x) for the air."""
         if self.variable == "qa":
             return read_qa(self.groups, self.geobox)
         if self.variable == "angles":
             return np.stack(read_angles(self.groups, self.geobox))
         if self.variable == "air":
             return read_air(self.groups, self.geobox)
+        if self.variable == "relief":
+            return read_relief(self.groups, self.geobox)
         return read_band(self.groups, self.variable, self.geobox, resampling=self.resampling)
 
 
@@ -189,6 +197,7 @@ _KINDS: dict[str, tuple[tuple[int, ...], type[np.generic]]] = {
     "qa": ((), np.uint16),
     "angles": ((len(ANGLES),), np.float32),
     "air": ((len(FIELDS),), np.float32),
+    "relief": ((len(RELIEF),), np.float32),
 }
 
 
@@ -197,15 +206,16 @@ def _native(
 ) -> xr.Dataset:
     tasks = _tasks(groups, box, block)
     air = angles and any(scene.air for group in groups for scene in group)
-    variables = [*names, "qa", *(["angles"] if angles else []), *(["air"] if air else [])]
+    relief = angles and any(scene.relief for group in groups for scene in group)
+    fields = [n for n, there in (("angles", angles), ("air", air), ("relief", relief)) if there]
+    variables = [*names, "qa", *fields]
     arrays = {v: _lazy(v, tasks, groups=groups, box=box, size=block, resampling=resampling) for v in variables}
     dims = ("time", "y", "x")
     data: dict[str, Any] = {n: (dims, arrays[n], band_attrs(n, groups, "reflectance")) for n in names}
     data["qa"] = (dims, arrays["qa"], qa_attrs())
-    for k, name in enumerate(ANGLES if angles else ()):
-        data[name] = (dims, arrays["angles"][k], angle_attrs(name))
-    for k, name in enumerate(FIELDS if air else ()):
-        data[name] = (dims, arrays["air"][k], angle_attrs(name))
+    for kind in fields:
+        for k, name in enumerate({"angles": ANGLES, "air": FIELDS, "relief": RELIEF}[kind]):
+            data[name] = (dims, arrays[kind][k], angle_attrs(name))
     coords = {name: c.variable for name, c in xr_coords(box, always_yx=True).items()}
     return xr.Dataset(data, coords | time_coords(groups))
 

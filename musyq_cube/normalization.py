@@ -133,8 +133,25 @@ class Atmosphere:
 
 
 @dataclass(frozen=True)
+class Topographic:
+    """
+    What a scene's surface reflectance owes to the terrain (SCS+C, see `musyq_cube.normalize.topography`).
+
+    level = ρ (cos θ cos β + C) / (cos i + C), with the incidence i of the sun (zenith θ) on a slope β.
+    """
+
+    applied: bool
+    reason: str
+    c: tuple[tuple[str, float], ...] = ()
+    """(common name, C) of the bands that are corrected."""
+    dem: Field | None = None
+    """Elevation in metres that slope and aspect are made of."""
+    residual: Residual | None = None
+
+
+@dataclass(frozen=True)
 class Simple:
-    """A step that needs no coefficients of the scene (direction, spectrum, topography): only whether and why."""
+    """A step that needs no coefficients of the scene (direction, spectrum): only whether and why."""
 
     applied: bool
     reason: str
@@ -150,7 +167,7 @@ class Normalization:
     geometric: Geometric | None = None
     calibration: Calibration | None = None
     atmosphere: Atmosphere | None = None
-    topography: Simple | None = None
+    topography: Topographic | None = None
     direction: Simple | None = None
     spectral: Simple | None = None
     mask: Field | None = None
@@ -194,7 +211,13 @@ class Normalization:
     @classmethod
     def from_dict(cls, data: JSON) -> Normalization:
         """Rebuild what `to_dict` wrote."""
-        kinds = {"geometric": Geometric, "calibration": Calibration, "atmosphere": Atmosphere, "mask": Field}
+        kinds = {
+            "geometric": Geometric,
+            "calibration": Calibration,
+            "atmosphere": Atmosphere,
+            "topography": Topographic,
+            "mask": Field,
+        }
         made = {name: _build(kinds.get(name, Simple), value) for name, value in data.items() if name != "scene"}
         return cls(data["scene"], **made)
 
@@ -228,7 +251,7 @@ def _build(kind: Any, data: JSON) -> Any:
     }
     if data.get("residual"):
         data["residual"] = Residual(**data["residual"])
-    for name in ("aod", "elevation"):
+    for name in ("aod", "elevation", "dem"):
         if isinstance(data.get(name), dict):
             data[name] = Field(**data[name])
     return kind(**data)

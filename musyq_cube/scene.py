@@ -112,6 +112,21 @@ class Air:
     """Of the ground, km."""
 
 
+@dataclass(frozen=True)
+class Relief:
+    """What the topographic correction of a scene needs: elevation, and C by band."""
+
+    dem: Source
+    """Metres."""
+    c: tuple[tuple[str, float], ...]
+    """(common name, C)."""
+
+    @cached_property
+    def text(self) -> str:
+        """C by band as compact JSON: what a cube keeps of it, along time."""
+        return json.dumps(dict(self.c), separators=(",", ":"))
+
+
 @dataclass(frozen=True, repr=False)
 class Scene:
     """
@@ -146,6 +161,8 @@ class Scene:
     """What ``characterize`` found, where it has run."""
     air: Air | None = None
     """Set by :func:`musyq_cube.read.prepare.prepare` where reading has to add what the correction needs."""
+    relief: Relief | None = None
+    """Likewise, for the topographic correction."""
 
     @cached_property
     def sources(self) -> dict[str, Source]:
@@ -207,6 +224,8 @@ class Scene:
         if air := data.get("air"):
             parts: JSON = {k: _source(v) if isinstance(v, dict) else v for k, v in air.items()}
             data["air"] = Air(**parts)
+        if relief := data.get("relief"):
+            data["relief"] = Relief(_source(relief["dem"]), tuple((name, c) for name, c in relief["c"]))
         return cls(**data)
 
     @cached_property

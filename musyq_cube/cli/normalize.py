@@ -20,7 +20,7 @@ FAILED, PARTLY = 1, 3
 @click.option("--sensor", "sensors", multiple=True, help="Only this sensor; repeatable.")
 @click.option("--base", "bases", multiple=True, help="Sensor whose geolocation is taken for right; repeatable.")
 @click.option("--step", "steps", multiple=True, help="Only this step; repeatable. Default: all.")
-@click.option("--dem", help="Elevation raster in metres.")
+@click.option("--dem", help="Elevation raster in metres; with it topography is found too.")
 @click.option("--aod", help="Grid of aerosol optical depth (CAMS, MERRA-2).")
 @click.option("--tcwv", type=float, help="Column water vapour, g cm-2. Default: climatology.")
 @click.option("--ozone", type=float, help="Column ozone, cm-atm. Default: climatology.")

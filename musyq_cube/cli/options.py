@@ -47,6 +47,7 @@ def plan_options(function: F) -> F:
             "--resampling", default="auto", show_default=True, help="auto, nearest, bilinear, cubic, average."
         ),
         click.option("--normalize", is_flag=True, help="Apply what `musyq normalize` found: all five steps."),
+        click.option("--topography", is_flag=True, help="The same and topography, where a DEM was given."),
         click.option("--reference", help="Sensor whose bands are the reference. Default: by the resolution."),
         click.option("--sun", type=float, help="Solar zenith to bring directions to, degrees. Default: as observed."),
         click.option("--tiles", is_flag=True, help="Whole tiles of the grid."),
@@ -65,10 +66,13 @@ def make_plan(order: dict[str, Any]) -> Plan:
     for name, flag in (("products", "--product"), ("catalog", "--catalog"), ("period", "--period")):
         if not order[name]:
             raise click.UsageError(f"say {flag} (or give a saved plan to musyq run)")
+    from musyq_cube.normalization import STEPS
     from musyq_cube.plan import plan as make
 
     order = {name: (value or None) if isinstance(value, tuple) else value for name, value in order.items()}
     order["options"] = dict(_option(text) for text in order["options"] or ())
+    if order.pop("topography"):
+        order["normalize"] = STEPS
     return make(**order)
 
 

@@ -25,7 +25,9 @@ QaArray: TypeAlias = npt.NDArray[np.uint16]
 SURROUNDED = QA.CLOUD | QA.SHADOW | QA.CIRRUS
 """Bits whose surroundings are suspect: what `dilate` grows and `cloud_distance` measures from."""
 
-NOT_BANDS = frozenset({"qa", "sza", "saa", "vza", "vaa", "raa", "cloud_distance", "aod", "tcwv", "ozone", "elevation"})
+NOT_BANDS = frozenset(
+    {"qa", "sza", "saa", "vza", "vaa", "raa", "cloud_distance", "aod", "tcwv", "ozone", "elevation", "slope", "aspect"}
+)
 """Variables of a cube that are about the observation, not observed."""
 
 METRES_PER_DEGREE = 111_320.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -11,8 +12,9 @@ import numpy as np
 from musyq_cube.errors import NormalizeError
 from musyq_cube.normalize.atmosphere import apply_atmosphere
 from musyq_cube.normalize.direction import apply_direction
-from musyq_cube.normalize.rules import PIXEL_STEPS, needs
+from musyq_cube.normalize.rules import CHAIN, needs
 from musyq_cube.normalize.spectral import apply_spectral, match
+from musyq_cube.normalize.topography import GRAZING, apply_topography, illumination
 from musyq_cube.sensor import sensor as get_sensor
 from musyq_cube.types import NEAR_INFRARED, QA
 
@@ -32,6 +34,10 @@ MAX_SZA, MAX_VZA = 75.0, 60.0
 """Degrees beyond which nothing is corrected: the models do not hold there."""
 HAZY = 0.5
 """Aerosol optical depth above which surface reflectance is marked uncertain."""
+_SHADE = np.cos(np.radians(GRAZING))
+WITHOUT_RELIEF = (
+    "characterize the scenes with an elevation model, and name 'topography' among the corrections of the cube too"
+)
 NOT_SURFACE = frozenset({"cirrus", "nir09", "pan"})
 """Bands that see air or overlap others: left as they are."""
 
@@ -52,29 +58,44 @@ class Observation:
     tcwv: Array | None = None
     ozone: Array | None = None
     elevation: Array | None = None
+    topography: str = ""
+    """C of the topographic correction by band, JSON; empty where the scene is not to be corrected for it."""
+    saa: Array | None = None
+    slope: Array | None = None
+    aspect: Array | None = None
 
 
 def refuse(seen: Observation, rules: Rules) -> Array:
     """
     Return QA bits (uint16) of the pixels that the steps cannot or barely be applied to; known before any band is read.
 
-    FILL where an angle or the air is missing, or an angle is beyond what the models hold for; LOW_SUN and HIGH_VIEW say
-    which; HIGH_AOD where the correction is uncertain.
+    FILL where an angle or the air is missing, or an angle is beyond what the models hold for, or a slope is in its own
+    shade; LOW_SUN, HIGH_VIEW and TERRAIN_SHADOW say which; HIGH_AOD where the correction is uncertain, BACKUP where the
+    terrain is unknown and not corrected for.
     """
     bits: Array = np.zeros(seen.sza.shape, np.uint16)
-    wanted = needs(seen.quantity, rules.steps)
+    wanted = [s for s in needs(seen.quantity, rules.steps) if s != "topography" or seen.topography]
     if not wanted:
         return bits
-    low, high = seen.sza > MAX_SZA, seen.vza > MAX_VZA
+    low = seen.sza > MAX_SZA
     bits[low] |= np.uint16(QA.LOW_SUN)
-    bits[high] |= np.uint16(QA.HIGH_VIEW)
-    lost = low | high | np.isnan(seen.sza) | np.isnan(seen.vza) | np.isnan(seen.raa)
+    lost = low | np.isnan(seen.sza)
+    if wanted != ["topography"]:
+        high = seen.vza > MAX_VZA
+        bits[high] |= np.uint16(QA.HIGH_VIEW)
+        lost |= high | np.isnan(seen.vza) | np.isnan(seen.raa)
     if "atmosphere" in wanted:
         if seen.aod is None or seen.tcwv is None or seen.ozone is None or seen.elevation is None:
             raise NormalizeError(f"a scene of {seen.sensor} has no aerosol: make the cube of characterized scenes")
         for layer in (seen.aod, seen.tcwv, seen.ozone, seen.elevation):
             lost |= np.isnan(layer)
         bits[seen.aod > HAZY] |= np.uint16(QA.HIGH_AOD)
+    if "topography" in wanted:
+        light = illumination(seen.sza, *_ground(seen))
+        shade = light <= np.float32(_SHADE)
+        bits[shade] |= np.uint16(QA.TERRAIN_SHADOW)
+        bits[np.isnan(light) & ~lost] |= np.uint16(QA.BACKUP)
+        lost |= shade
     bits[lost] |= np.uint16(QA.FILL)
     return bits
 
@@ -106,18 +127,20 @@ def normalize_bands(bands: Bands, seen: Observation, rules: Rules, watch: Watch 
     NormalizeError
         Top-of-atmosphere reflectance of a scene that was not characterized, or a band too far from the reference's.
     """
-    names = _own_names(seen.sensor, tuple(bands))
+    names = surface_bands(seen.sensor, tuple(bands))
     inside = {own: bands[name] for name, own in names.items()}
     bits = refuse(seen, rules)
     lost = (bits & np.uint16(QA.FILL)) != 0
     quantity = seen.quantity
-    for step in PIXEL_STEPS:
+    for step in CHAIN:
         if step not in rules.steps or not inside:
             continue
         if step == "atmosphere" and quantity == "toa":
             inside, found = _atmosphere(inside, seen)
             bits |= found
             quantity = "sr"
+        elif step == "topography" and quantity == "sr" and seen.topography:
+            inside, _ = apply_topography(inside, seen.sza, *_ground(seen), _c(seen.topography))  # bits: refuse()
         elif step == "direction" and quantity == "sr":
             inside, found = _direction(inside, seen, rules)
             bits |= found
@@ -142,7 +165,7 @@ def check_bands(sensor: str, names: Iterable[str], reference: str) -> None:
     """
     if sensor == reference:
         return
-    far = match(sensor, reference, list(_own_names(sensor, tuple(names)).values())).refused
+    far = match(sensor, reference, list(surface_bands(sensor, tuple(names)).values())).refused
     if far:
         bands = ", ".join(f"{line.band} ({line.distance:.0f} nm from {line.reference_band})" for line in far)
         raise NormalizeError(
@@ -159,6 +182,17 @@ def _atmosphere(bands: Bands, seen: Observation) -> tuple[Bands, Array]:
         )
     air = [np.asarray(getattr(seen, name)) for name in ("aod", "tcwv", "ozone", "elevation")]  # refuse() saw them
     return apply_atmosphere(bands, seen.sensor, seen.aerosol, seen.sza, seen.vza, seen.raa, *air)
+
+
+def _ground(seen: Observation) -> tuple[Array, Array, Array]:
+    if seen.saa is None or seen.slope is None or seen.aspect is None:
+        raise NormalizeError(f"a scene of {seen.sensor} has no slope and aspect: {WITHOUT_RELIEF}")
+    return seen.saa, seen.slope, seen.aspect
+
+
+@lru_cache(maxsize=256)
+def _c(text: str) -> dict[str, float]:
+    return dict(json.loads(text))
 
 
 def _direction(bands: Bands, seen: Observation, rules: Rules) -> tuple[Bands, Array]:
@@ -180,7 +214,7 @@ def _centers(sensor: str) -> dict[str, float]:
 
 
 @lru_cache(maxsize=256)
-def _own_names(sensor: str, names: tuple[str, ...]) -> dict[str, str]:
+def surface_bands(sensor: str, names: tuple[str, ...]) -> dict[str, str]:
     """Return the sensor's own name of each band that sees light from the surface (a lent near infrared has another)."""
     centers = _centers(sensor)
     other = dict((NEAR_INFRARED, NEAR_INFRARED[::-1]))

@@ -11,8 +11,18 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from musyq_cube.catalog.storage import absolute
 from musyq_cube.errors import MusyqError, NormalizeError
-from musyq_cube.normalization import STEPS, Atmosphere, Calibration, Field, Geometric, Normalization, Simple
+from musyq_cube.normalization import (
+    STEPS,
+    Atmosphere,
+    Calibration,
+    Field,
+    Geometric,
+    Normalization,
+    Simple,
+    Topographic,
+)
 from musyq_cube.normalize._relative import against_base
+from musyq_cube.normalize._relief import find_topography
 from musyq_cube.normalize._series import aligned, series_of
 from musyq_cube.normalize.aerosol import retrieve, retrieve_series, view, with_field, write_field
 from musyq_cube.normalize.ancillary import Ancillary
@@ -67,7 +77,7 @@ def characterize(
         the native geolocation is kept.
     ancillary
         DEM, aerosol grid (CAMS, MERRA-2), water vapour and ozone, where known. Default: climatologies by latitude and
-        season, and sea level.
+        season, sea level, and no topographic correction.
     steps
         Which steps to find; those that are not named keep what the scene has already.
     model
@@ -136,6 +146,8 @@ class _Work:
         if "atmosphere" in self.steps:
             found = self._air(found)
             found = self._calibrate(found)
+        if "topography" in self.steps:
+            found = [one.replace(topography=self._relief(s, one)) for s, one in zip(self.scenes, found, strict=True)]
         return [self._rest(scene, one) for scene, one in zip(self.scenes, found, strict=True)]
 
     def _alone(self, scene: Scene, found: Normalization) -> Normalization:
@@ -249,9 +261,16 @@ class _Work:
             return atmosphere
         return dataclasses.replace(atmosphere, elevation=Field(absolute(dem)))
 
+    def _relief(self, scene: Scene, found: Normalization) -> Topographic:
+        dem = self.known.dem
+        if not isinstance(dem, str):
+            return Topographic(False, "no DEM was given" if dem is None else "the DEM is in tiles: give one raster")
+        try:
+            return find_topography(scene.replace(normalization=found), Field(absolute(dem)))
+        except FAULTS as error:
+            return Topographic(False, f"not found: {error}")
+
     def _rest(self, scene: Scene, found: Normalization) -> Normalization:
-        if "topography" in self.steps:
-            found = found.replace(topography=Simple(False, "optional: musyq_cube.normalize.topography applies it"))
         reflective = scene.quantity in {"toa", "sr"}
         if "direction" in self.steps:
             reason = "c-factor with fixed coefficients" if reflective else f"is {scene.quantity} already"

@@ -9,8 +9,8 @@ import numpy as np
 import xarray as xr
 
 from musyq_cube.errors import NormalizeError
-from musyq_cube.normalize.chain import Observation, check_bands, normalize_bands
-from musyq_cube.normalize.rules import PIXEL_STEPS, Rules, choose_reference, quantity_after
+from musyq_cube.normalize.chain import WITHOUT_RELIEF, Observation, check_bands, normalize_bands
+from musyq_cube.normalize.rules import CHAIN, PIXEL_STEPS, Rules, choose_reference, quantity_after
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +19,9 @@ Array: TypeAlias = np.ndarray[Any, Any]
 
 ANGLES = ("sza", "vza", "raa")
 AIR = ("aod", "tcwv", "ozone", "elevation")
-NOT_BANDS = frozenset({"qa", *ANGLES, *AIR, "saa", "vaa", "cloud_distance"})
+RELIEF = ("saa", "slope", "aspect")
+NOT_BANDS = frozenset({"qa", *ANGLES, *AIR, *RELIEF, "vaa", "cloud_distance"})
+LABELS = ("sensor", "quantity", "aerosol", "topography")
 METRES_PER_DEGREE = 111_320.0
 
 
@@ -35,16 +37,18 @@ def normalize(
 
     Position and calibration are corrected while the scenes are read (see :func:`musyq_cube.cube`). In this order:
     ``atmosphere`` makes surface reflectance of top-of-atmosphere reflectance, by tables of 6S with the aerosol that
-    :func:`musyq_cube.characterize` found; ``direction`` brings it to the nadir view (c-factor of RossThick–LiSparse-R
-    with the coefficients of Roy et al. 2016); ``spectral`` brings every band to the reference sensor's.
+    :func:`musyq_cube.characterize` found; ``topography``, where it is asked for, makes reflectance of slopes as of
+    level ground (SCS+C); ``direction`` brings it to the nadir view (c-factor of RossThick–LiSparse-R with the
+    coefficients of Roy et al. 2016); ``spectral`` brings every band to the reference sensor's.
 
     Parameters
     ----------
     cube
         From :func:`musyq_cube.cube`, masked or not: bands float32 (time, y, x), reflectance 0…1, NaN where missing;
-        sza, vza, raa in degrees; aod, tcwv, ozone, elevation where there is top-of-atmosphere reflectance to correct.
+        sza, vza, raa in degrees; aod, tcwv, ozone, elevation where there is top-of-atmosphere reflectance to correct;
+        saa, slope, aspect for the topographic correction (``corrections=(…, "topography")``).
     steps
-        Any of ``"atmosphere"``, ``"direction"``, ``"spectral"``.
+        Any of ``"atmosphere"``, ``"topography"``, ``"direction"``, ``"spectral"``; all but topography by default.
     reference
         Id of the sensor whose bands are the reference. Default: ``landsat8-oli`` for pixels below 250 m,
         ``modis-terra`` above.
@@ -55,8 +59,8 @@ def normalize(
     -------
     xarray.Dataset
         As `cube`, lazy where it was: bands normalized, NaN where the angles are beyond what the models hold for (solar
-        zenith 75°, view zenith 60°); bits added to `qa`; coordinate `quantity` says what each time step has become.
-        Pixels depend on nothing but themselves, so they are the same whatever the chunks.
+        zenith 75°, view zenith 60°, incidence on a slope 85°); bits added to `qa`; coordinate `quantity` says what each
+        time step has become. Pixels depend on nothing but themselves, so they are the same whatever the chunks.
 
     Raises
     ------
@@ -70,10 +74,9 @@ def normalize(
     rules = Rules(tuple(steps), reference or choose_reference(_resolution(cube)), sun)
     _check(cube, rules)
     names = [str(n) for n, v in cube.data_vars.items() if n not in NOT_BANDS and v.dims == ("time", "y", "x")]
-    layers = [name for name in ("qa", *ANGLES, *AIR) if name in cube]
-    labels = [
-        tuple(str(cube[c].values[t]) for c in ("sensor", "quantity", "aerosol")) for t in range(cube.sizes["time"])
-    ]
+    used = (*AIR, *(RELIEF if "topography" in rules.steps else ()))
+    layers = [name for name in ("qa", *ANGLES, *used) if name in cube]
+    labels = _labels(cube)
     kinds = sorted(set(labels))
     kind = xr.DataArray(np.array([kinds.index(label) for label in labels], np.int16), dims="time")
     made = xr.apply_ufunc(
@@ -89,18 +92,30 @@ def normalize(
     out = cube.assign({n: v.assign_attrs(_attrs(cube[n], rules)) for n, v in zip(names, made[:-1], strict=True)})
     out["qa"] = made[-1].assign_attrs(cube["qa"].attrs)
     after = np.array([quantity_after(label[1], rules.steps) for label in labels], str)
-    out = out.assign_coords(quantity=("time", after)).drop_vars([name for name in AIR if name in out])
+    out = out.assign_coords(quantity=("time", after)).drop_vars([name for name in used if name in out])
+    if "topography" in rules.steps:
+        out = out.drop_vars("topography")  # lest it is applied twice: nothing else says that it was
     return out.assign_attrs(normalized=" ".join(rules.steps), reference=rules.reference)
 
 
 def observations(block: xr.Dataset) -> list[Observation]:
     """Return what the steps must know of each time step of a block (numpy) that `read_block` made."""
-    layers = [name for name in (*ANGLES, *AIR) if name in block]
-    columns = (block[name].values.tolist() for name in ("sensor", "quantity", "aerosol"))
+    layers = [name for name in (*ANGLES, *AIR, *RELIEF) if name in block]
     return [
-        Observation(*label, **{name: block[name].values[t] for name in layers})
-        for t, label in enumerate(zip(*columns, strict=True))
+        _observation(label, {name: block[name].values[t] for name in layers}) for t, label in enumerate(_labels(block))
     ]
+
+
+def _observation(label: tuple[str, ...], layers: dict[str, Array]) -> Observation:
+    facts: dict[str, Any] = {**dict(zip(LABELS, label, strict=True)), **layers}
+    return Observation(**facts)
+
+
+def _labels(cube: xr.Dataset) -> list[tuple[str, ...]]:
+    """Return what every time step is, in the order of `LABELS`; empty for what the cube does not say."""
+    nothing = [""] * cube.sizes["time"]
+    columns = (cube[name].values.tolist() if name in cube.coords else nothing for name in LABELS)
+    return list(zip(*columns, strict=True))
 
 
 def _block(
@@ -112,8 +127,7 @@ def _block(
     out = {name: np.empty(array.shape, np.float32) for name, array in bands.items()}
     qa = others.pop("qa").copy()
     for t, kind in enumerate(arrays[-1].ravel()):
-        sensor, quantity, aerosol = kinds[kind]
-        seen = Observation(sensor, quantity, aerosol, **{name: layer[t] for name, layer in others.items()})
+        seen = _observation(kinds[kind], {name: layer[t] for name, layer in others.items()})
         made, bits = normalize_bands({name: array[t] for name, array in bands.items()}, seen, rules)
         for name, array in made.items():
             out[name][t] = array
@@ -123,14 +137,16 @@ def _block(
 
 def _check(cube: xr.Dataset, rules: Rules) -> None:
     """Say at once what would only be noticed when the first block is computed."""
-    if elsewhere := [step for step in rules.steps if step not in PIXEL_STEPS]:
+    if elsewhere := [step for step in rules.steps if step not in CHAIN]:
         raise NormalizeError(
-            f"steps={', '.join(elsewhere)}: here are {', '.join(PIXEL_STEPS)}; position and calibration are corrected "
-            "by musyq_cube.cube(corrections=…), topography by musyq_cube.normalize.topography"
+            f"steps={', '.join(elsewhere)}: here are {', '.join(CHAIN)}; position and calibration are corrected by "
+            "musyq_cube.cube(corrections=…)"
         )
     lacking = [name for name in ("qa", *ANGLES) if name not in cube]
     if lacking:
         raise NormalizeError(f"the cube has no {', '.join(lacking)}: make it with angles=True")
+    if "topography" in rules.steps and "topography" not in cube.coords:
+        raise NormalizeError(f"no time step can be corrected for its terrain: {WITHOUT_RELIEF}")
     if "spectral" in rules.steps:
         names = [str(n) for n, v in cube.data_vars.items() if n not in NOT_BANDS and v.dims == ("time", "y", "x")]
         for sensor in sorted(set(cube["sensor"].values.tolist())):
@@ -139,7 +155,7 @@ def _check(cube: xr.Dataset, rules: Rules) -> None:
         if rules.steps and (toa := int((cube["quantity"].values == "toa").sum())):
             raise NormalizeError(
                 f"{toa} of {cube.sizes['time']} time steps are top-of-atmosphere reflectance, which cannot be brought "
-                "to another direction or spectrum: add the step 'atmosphere'"
+                "to level ground, another direction or spectrum: add the step 'atmosphere'"
             )
         return
     bare = (cube["quantity"].values == "toa") & (cube["aerosol"].values == "")

@@ -15,8 +15,10 @@ VERSION = "1"
 """Raised when the same scenes and coefficients would give other numbers: part of the key of every product."""
 PIXEL_STEPS = ("atmosphere", "direction", "spectral")
 """The steps that :func:`normalize` applies; geometric and calibration ones are applied while reading."""
+CHAIN = ("atmosphere", "topography", "direction", "spectral")
+"""The same with the optional one, in the order in which they are applied."""
 APPLIED = ("geometric", "calibration", *PIXEL_STEPS)
-"""The steps that an order applies. Topography is not among them: it needs the terrain of every scene's own grid."""
+"""The steps that an order applies where it does not name them: all but the optional one."""
 FINE_REFERENCE, COARSE_REFERENCE = "landsat8-oli", "modis-terra"
 MAX_SUN = 75.0
 """Degrees of solar zenith up to which directions are modelled."""
@@ -79,6 +81,6 @@ def needs(quantity: str, steps: Sequence[str]) -> tuple[str, ...]:
     (('direction',), ())
     """
     out = ["atmosphere"] if quantity == "toa" and "atmosphere" in steps else []
-    if "direction" in steps and quantity_after(quantity, ("atmosphere",) if out else ()) == "sr":
-        out.append("direction")
+    if quantity_after(quantity, ("atmosphere",) if out else ()) == "sr":
+        out += [step for step in ("topography", "direction") if step in steps]
     return tuple(out)

@@ -15,6 +15,7 @@ from musyq_cube.plan.footprints import Footprints
 
 if TYPE_CHECKING:
     from musyq_cube.methods import Method
+    from musyq_cube.normalize.rules import Rules
     from musyq_cube.plan.value import Plan
     from musyq_cube.scene import Scene
     from musyq_cube.types import JSON
@@ -47,6 +48,8 @@ ANGLE_BYTES = 12
 """Bytes per pixel and observation of sza, vza and raa."""
 NORMALIZE_BYTES = 44
 """Bytes per pixel and observation of angles and air, as read with their halo and without."""
+RELIEF_BYTES = 20
+"""The same of the sun's azimuth, slope and aspect."""
 READ_BYTES = 32 * 2**20
 """Bytes of windows being decoded and resampled, whatever the size of the block."""
 CACHE_BYTES = 512 * 2**20
@@ -105,9 +108,9 @@ def estimate(plan: Plan) -> Estimate:
     pixels = sum(part.grid.shape[0] * part.grid.shape[1] for part in plan.parts)
     written = int(pixels * layers * 2 * 4 / 3)
     shape = largest_block(plan, plan.block)
-    normalized = plan.request.rules is not None
+    fields = field_bytes(plan.request.rules)
     block_memory = memory_of(
-        method, shape, plan.halo, observations=most, bands=len(plan.bands), layers=layers, normalized=normalized
+        method, shape, plan.halo, observations=most, bands=len(plan.bands), layers=layers, fields=fields
     )
     seconds = read / DECODE_RATE + work * len(plan.bands) / 6 / REDUCE_RATE.get(method.name, DEFAULT_REDUCE_RATE)
     seconds += written / STORE_RATE + plan.task_count * BLOCK_OVERHEAD
@@ -136,7 +139,7 @@ def memory_of(
     observations: int,
     bands: int,
     layers: int,
-    normalized: bool = False,
+    fields: int = 0,
 ) -> int:
     """
     Return the projected peak of one block in bytes, beyond what the process holds anyway.
@@ -153,10 +156,10 @@ def memory_of(
         Composited.
     layers
         Written, of all the products together.
-    normalized
-        Whether angles and air are held for normalization.
+    fields
+        Bytes per pixel and observation that normalization holds (:func:`field_bytes`).
     """
-    held: dict[str, Any] = {"observations": observations, "bands": bands, "normalized": normalized}
+    held: dict[str, Any] = {"observations": observations, "bands": bands, "fields": fields}
     whole = observed_bytes(method, shape, halo, **held)
     side = SMALLEST_PART + 2 * halo
     least = observed_bytes(method, (side, side), halo, **held)
@@ -166,14 +169,21 @@ def memory_of(
     return int(min(whole, max(PART_BYTES, least)) + made + tiles + READ_BYTES)
 
 
+def field_bytes(rules: Rules | None) -> int:
+    """Return the bytes per pixel and observation of the angles, the air and the ground that normalization needs."""
+    if rules is None:
+        return 0
+    return NORMALIZE_BYTES + (RELIEF_BYTES if "topography" in rules.steps else 0)
+
+
 def observed_bytes(
-    method: Method, shape: tuple[int, int], halo: int, *, observations: int, bands: int, normalized: bool = False
+    method: Method, shape: tuple[int, int], halo: int, *, observations: int, bands: int, fields: int = 0
 ) -> int:
     """Return the bytes of the observations of a part of a block, and of what is made of them on the way."""
     rows, cols = shape
     pixels, padded = rows * cols, (rows + 2 * halo) * (cols + 2 * halo)
     held = bands if method.joint else 1
-    extra = NORMALIZE_BYTES if normalized else ANGLE_BYTES if method.angles else 0
+    extra = fields or (ANGLE_BYTES if method.angles else 0)
     quality = padded * (QA_BYTES + extra) * observations
     quality += pixels * observations * (1 + (2 if method.reach else 0))
     return quality + pixels * observations * (4 * held + MASK_BYTES)
@@ -194,7 +204,7 @@ def count_observations(scenes: list[Scene], by: str) -> int:
     """Return the observations that scenes make: by solar day, those of one platform and day are fused to one."""
     if by == "scene":
         return len(scenes)
-    return len({(scene.sensor, scene.platform, scene.solar_day) for scene in scenes})
+    return len({(s.sensor, s.platform, s.solar_day, s.relief.text if s.relief else "") for s in scenes})
 
 
 def bytes_per_pixel(scene: Scene, bands: tuple[str, ...], *, angles: bool) -> float:

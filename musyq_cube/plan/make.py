@@ -15,7 +15,7 @@ from musyq_cube.methods import get_method
 from musyq_cube.normalization import STEPS
 from musyq_cube.normalize.rules import APPLIED, choose_reference
 from musyq_cube.period import Period, parse_period, split
-from musyq_cube.plan.estimate import cores, count_observations, largest_block, memory_limit, memory_of
+from musyq_cube.plan.estimate import cores, count_observations, field_bytes, largest_block, memory_limit, memory_of
 from musyq_cube.plan.footprints import Footprints
 from musyq_cube.plan.request import Request, freeze_options, product_ids
 from musyq_cube.plan.select import LeftOut, Selection, relabel, select
@@ -100,7 +100,7 @@ def plan(
     resampling, by
         As for :func:`musyq_cube.cube.cube`.
     normalize, reference, sun
-        Steps of normalization (True: all; see :func:`musyq_cube.normalize`) by what
+        Steps of normalization (True: all but the optional topography; see :func:`musyq_cube.normalize`) by what
         :func:`musyq_cube.characterize` found, the sensor whose bands are the reference (default: OLI below 250 m, MODIS
         above) and the solar zenith to bring directions to. With the step ``"atmosphere"`` scenes of top-of-atmosphere
         reflectance make products of surface reflectance.
@@ -379,7 +379,5 @@ def _peak(draft: Plan, size: int) -> int:
     most = max(count_observations([draft.scenes[i] for i in part.scenes], draft.request.by) for part in draft.parts)
     layers = sum(len(get_recipe(p).variables(draft.bands)) for p in draft.request.products)
     method, shape = get_method(draft.request.method), largest_block(draft, size)
-    normalized = draft.request.rules is not None
-    return memory_of(
-        method, shape, draft.halo, observations=most, bands=len(draft.bands), layers=layers, normalized=normalized
-    )
+    fields = field_bytes(draft.request.rules)
+    return memory_of(method, shape, draft.halo, observations=most, bands=len(draft.bands), layers=layers, fields=fields)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from musyq_cube.errors import MusyqError, PlanError
 from musyq_cube.methods import get_method
-from musyq_cube.normalize.rules import APPLIED, FINE_REFERENCE, PIXEL_STEPS, Rules
+from musyq_cube.normalization import STEPS
+from musyq_cube.normalize.rules import CHAIN, FINE_REFERENCE, Rules
 from musyq_cube.period import parse_period, split
 from musyq_cube.products.recipe import get_recipe, resolution_label
 from musyq_cube.sensor import sensors
@@ -65,8 +66,8 @@ class Request:
         _check(self.resampling in RESAMPLINGS, "resampling", self.resampling, f"use one of {', '.join(RESAMPLINGS)}")
         _check(self.by in {"solar_day", "scene"}, "by", self.by, "group scenes by solar_day or scene")
         _check(self.on_error in {"skip", "raise"}, "on_error", self.on_error, "use skip or raise")
-        unknown = ", ".join(step for step in self.normalize if step not in APPLIED)
-        _check(not unknown, "normalize", unknown, f"name steps among {', '.join(APPLIED)}")
+        unknown = ", ".join(step for step in self.normalize if step not in STEPS)
+        _check(not unknown, "normalize", unknown, f"name steps among {', '.join(STEPS)}")
         _check(self.reference is None or self.reference in sensors(), "reference", self.reference, "name a sensor")
         _check(self.sun is None or 0 <= self.sun <= 75, "sun", self.sun, "give degrees, 0…75")
         _check(self.dilate >= 0, "dilate", self.dilate, "give metres, 0 or more")
@@ -87,7 +88,7 @@ class Request:
     @property
     def rules(self) -> Rules | None:
         """The rules of normalization; None where nothing is to be done to pixels."""
-        steps = tuple(step for step in PIXEL_STEPS if step in self.normalize)
+        steps = tuple(step for step in CHAIN if step in self.normalize)
         return Rules(steps, self.reference or FINE_REFERENCE, self.sun) if steps else None
 
     @property

@@ -135,11 +135,11 @@ def becomes(scene: Scene, request: Request) -> str:
 
 def _check_steps(quantity: str, request: Request) -> None:
     """Refuse steps that would do nothing."""
-    idle = [step for step in ("direction", "spectral") if step in request.normalize]
+    idle = [step for step in ("topography", "direction", "spectral") if step in request.normalize]
     if quantity == "toa" and idle:
         raise PlanError(
-            f"normalize={', '.join(idle)}: top-of-atmosphere reflectance cannot be brought to another direction or "
-            "spectrum; add 'atmosphere', or leave these steps out"
+            f"normalize={', '.join(idle)}: top-of-atmosphere reflectance cannot be brought to level ground, another "
+            "direction or spectrum; add 'atmosphere', or leave these steps out"
         )
 
 

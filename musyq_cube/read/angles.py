@@ -98,6 +98,30 @@ def load_sza(scene: Scene, geobox: GeoBox) -> Field:
     return _expand(sza, nodes)
 
 
+def load_saa(scene: Scene, geobox: GeoBox) -> Field:
+    """
+    Return the solar azimuth alone: what the incidence on slopes needs besides the zenith.
+
+    Returns
+    -------
+    ndarray of float32, dims (y, x)
+        Degrees clockwise from true north, -180…180.
+
+    Raises
+    ------
+    ReadError
+        The angle file or an angle layer cannot be read.
+    """
+    if scene.angles.metadata:
+        sun, _, nodes = _at_nodes(scene.angles.metadata, geobox)
+        return _azimuth((_expand(sun[0], nodes), _expand(sun[1], nodes)))
+    if scene.angles.saa is not None:
+        return _azimuth(_azimuths(scene.angles.saa, geobox))
+    (_, azimuth), nodes = _computed_sun(scene, geobox)
+    turn = np.radians(azimuth)
+    return _azimuth((_expand(np.sin(turn), nodes), _expand(np.cos(turn), nodes)))
+
+
 def load_directions(scene: Scene, geobox: GeoBox) -> tuple[Field, Field, Field, Field]:
     """
     Return where the sun and the sensor stand as seen from each pixel of an output block.

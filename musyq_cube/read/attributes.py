@@ -17,6 +17,8 @@ Scale: TypeAlias = Literal["reflectance", "dn"]
 ANGLES = ("sza", "vza", "raa")
 FIELDS = ("aod", "tcwv", "ozone", "elevation")
 """The air over scenes that are to be corrected for it."""
+RELIEF = ("saa", "slope", "aspect")
+"""The sun's azimuth and the ground below scenes that are to be corrected for their terrain."""
 HEAT = ("lwir", "lst")
 """How names of temperature bands begin."""
 DERIVED = ("ndvi", "evi", "emis")
@@ -29,6 +31,9 @@ ANGLE_NAMES = {  # name: (long_name, standard_name, units)
     "tcwv": ("column water vapour", "atmosphere_mass_content_of_water_vapor", "g cm-2"),
     "ozone": ("column ozone", "equivalent_thickness_at_stp_of_atmosphere_ozone_content", "cm"),
     "elevation": ("elevation of the ground", "surface_altitude", "km"),
+    "saa": ("solar azimuth angle, clockwise from north", "solar_azimuth_angle", "degree"),
+    "slope": ("slope of the ground", "ground_slope_angle", "degree"),
+    "aspect": ("downhill direction of the ground, clockwise from north", None, "degree"),
 }
 
 
@@ -44,15 +49,22 @@ def qa_attrs() -> dict[str, Any]:
 
 
 def time_coords(groups: Sequence[Group]) -> dict[str, Any]:
-    """Return the coordinates along time: when, which sensor, which scenes, of what, under which kind of aerosol."""
+    """
+    Return the coordinates along time: when, which sensor, which scenes, of what, under which kind of aerosol.
+
+    ``topography`` is there only where a scene is to be corrected for its terrain: C by band as JSON.
+    """
     times = np.array([group[0].time.replace(tzinfo=None) for group in groups], "datetime64[ns]")
-    return {
+    relief = [group[0].relief for group in groups]
+    slopes = {"topography": ("time", np.array([found.text if found else "" for found in relief], str))}
+    coords: dict[str, Any] = {
         "time": ("time", times, {"standard_name": "time", "long_name": "acquisition time (UTC)"}),
         "sensor": ("time", np.array([group[0].sensor for group in groups], str)),
         "scene": ("time", np.array(["+".join(scene.id for scene in group) for group in groups], str)),
         "quantity": ("time", np.array([group[0].quantity for group in groups], str)),
         "aerosol": ("time", np.array([group[0].air.model if group[0].air else "" for group in groups], str)),
     }
+    return coords | (slopes if any(relief) else {})
 
 
 def band_attrs(band: str, groups: Sequence[Group], scale: Scale) -> dict[str, Any]:
@@ -77,7 +89,7 @@ def band_attrs(band: str, groups: Sequence[Group], scale: Scale) -> dict[str, An
 
 
 def angle_attrs(name: str) -> dict[str, Any]:
-    """Return the CF attributes of an angle, or of a field of the air."""
+    """Return the CF attributes of an angle, or of a field of the air or the ground."""
     text, standard, units = ANGLE_NAMES[name]
     attrs = {"long_name": text, "units": units, "grid_mapping": "spatial_ref"}
     return attrs | ({"standard_name": standard} if standard else {})

@@ -17,11 +17,12 @@ from odc.geo.xr import xr_coords
 
 from musyq_cube.config import config
 from musyq_cube.errors import MusyqError, ReadError
-from musyq_cube.read.angles import load_angles, load_sza
-from musyq_cube.read.attributes import ANGLES, FIELDS, Scale, angle_attrs, band_attrs, qa_attrs, time_coords
+from musyq_cube.read.angles import load_sza
+from musyq_cube.read.attributes import ANGLES, FIELDS, RELIEF, Scale, angle_attrs, band_attrs, qa_attrs, time_coords
+from musyq_cube.read.fields import Terrains, fill_air, fill_angles, fill_saa
 from musyq_cube.read.fuse import Group, fuse, group_scenes
 from musyq_cube.read.raster import is_remote
-from musyq_cube.read.warp import Method, choose_method, read_bits, read_into, read_values, source_window
+from musyq_cube.read.warp import Method, choose_method, read_bits, read_into, read_values
 from musyq_cube.types import JSON, QA, OnError
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 
     from musyq_cube.scene import Scene, Source
 
-__all__ = ["ANGLES", "FIELDS", "Failure", "angle_attrs", "band_attrs", "group_scenes", "qa_attrs", "read_air",
-           "read_angles", "read_band", "read_block", "read_qa", "time_coords"]  # fmt: skip
+__all__ = ["ANGLES", "FIELDS", "RELIEF", "Failure", "angle_attrs", "band_attrs", "group_scenes", "qa_attrs", "read_air",
+           "read_angles", "read_band", "read_block", "read_qa", "read_relief", "time_coords"]  # fmt: skip
 
 log = logging.getLogger(__name__)
 Array: TypeAlias = np.ndarray[Any, Any]
@@ -46,7 +47,7 @@ class Failure:
     band: str | None
     """Common name; None where not one band failed but the QA or the angles."""
     step: str
-    """``band``, ``qa``, ``air`` or ``angles``."""
+    """``band``, ``qa``, ``air``, ``relief`` or ``angles``."""
     error: str
 
     def to_dict(self) -> JSON:
@@ -63,20 +64,23 @@ class _Order:
     qa: bool = False
     angles: bool = False
     air: bool = False
+    relief: bool = False
     resampling: Method = "auto"
     scale: Scale = "reflectance"
     on_error: OnError = "skip"
     failures: dict[tuple[int, int], Failure] = field(default_factory=dict)
+    terrains: Terrains = field(default_factory=Terrains)
 
 
 @dataclass
 class _Step:
-    """The arrays of one time step: bands (band, y, x), qa (y, x), angles (3, y, x), air (4, y, x); or empty."""
+    """Bands (band, y, x), qa (y, x), angles (3, y, x), air (4, y, x), relief (3, y, x) of a time step; or empty."""
 
     bands: Array
     qa: Array
     angles: Array
     air: Array
+    relief: Array
 
 
 class Room:
@@ -102,6 +106,7 @@ def read_block(
     resampling: Method = "auto",
     angles: bool = False,
     air: bool = False,
+    relief: bool = False,
     scale: Scale = "reflectance",
     on_error: OnError = "skip",
     pool: Executor | None = None,
@@ -126,6 +131,8 @@ def read_block(
         Add sza, vza, raa (degrees).
     air
         Add aod, tcwv (g cm⁻²), ozone (cm-atm) and elevation (km), nan for scenes without `Scene.air`.
+    relief
+        Add saa, slope and aspect (degrees), nan for scenes without `Scene.relief`.
     scale
         ``reflectance``: physical values (reflectance 0…1, kelvin); ``dn``: as stored.
     on_error
@@ -149,8 +156,8 @@ def read_block(
     ReadError
         With ``on_error="raise"``: names scene, band and file.
     """
-    order = _Order(geobox, tuple(bands), True, angles, air, resampling, scale, on_error)
-    data, qa, angle, state = _read(groups, order, pool, room)
+    order = _Order(geobox, tuple(bands), True, angles, air, relief, resampling, scale, on_error)
+    data, qa, angle, state, ground = _read(groups, order, pool, room)
     coords: dict[str, Any] = {str(name): c.variable for name, c in xr_coords(geobox, always_yx=True).items()}
     coords |= time_coords(groups)
     dims = ("time", "y", "x")
@@ -162,6 +169,8 @@ def read_block(
         variables[name] = (dims, angle[k], angle_attrs(name))
     for k, name in enumerate(FIELDS if air else ()):
         variables[name] = (dims, state[k], angle_attrs(name))
+    for k, name in enumerate(RELIEF if relief else ()):
+        variables[name] = (dims, ground[k], angle_attrs(name))
     return xr.Dataset(variables, coords), _in_order(order)
 
 
@@ -210,25 +219,34 @@ def read_air(groups: Sequence[Group], geobox: GeoBox, *, on_error: OnError = "sk
     return state
 
 
+def read_relief(groups: Sequence[Group], geobox: GeoBox, *, on_error: OnError = "skip") -> Array:
+    """Read (saa, slope, aspect) of all groups: float32 (3, time, y, x) degrees, nan where no scene has a pixel."""
+    order = _Order(geobox, qa=True, relief=True, on_error=on_error)
+    ground: Array = _read(groups, order, None)[4]
+    _log(order)
+    return ground
+
+
 def _read(
     groups: Sequence[Group], order: _Order, pool: Executor | None, room: Room | None = None
-) -> tuple[Array, Array, Array, Array]:
+) -> tuple[Array, Array, Array, Array, Array]:
     shape = (len(groups), *order.geobox.shape)
     data = (room or Room()).take(len(order.bands), *shape)
     qa = np.empty(shape if order.qa else (shape[0], 0, 0), np.uint16)
     angles = np.empty((len(ANGLES) if order.angles else 0, *shape), np.float32)
     air = np.empty((len(FIELDS) if order.air else 0, *shape), np.float32)
+    relief = np.empty((len(RELIEF) if order.relief else 0, *shape), np.float32)
 
     def one(t: int) -> None:
-        _read_group(t, groups[t], _Step(data[:, t], qa[t], angles[:, t], air[:, t]), order)
+        _read_group(t, groups[t], _Step(data[:, t], qa[t], angles[:, t], air[:, t], relief[:, t]), order)
 
     jobs = range(len(groups))
     if len(groups) == 1 and pool is None:
         one(0)
-        return data, qa, angles, air
+        return data, qa, angles, air, relief
     for future in [(pool or _pool(_threads(groups))).submit(one, t) for t in jobs]:
         future.result()
-    return data, qa, angles, air
+    return data, qa, angles, air, relief
 
 
 def _read_group(t: int, group: Group, step: _Step, order: _Order) -> None:
@@ -247,8 +265,8 @@ def _read_group(t: int, group: Group, step: _Step, order: _Order) -> None:
     if first:
         step.bands[...] = np.nan
         step.qa[...] = QA.FILL
-        step.angles[...] = np.nan
-        step.air[...] = np.nan
+        for values in (step.angles, step.air, step.relief):
+            values[...] = np.nan
 
 
 def _fuse(step: _Step, more: _Step, order: _Order) -> None:
@@ -256,8 +274,8 @@ def _fuse(step: _Step, more: _Step, order: _Order) -> None:
     if order.qa:
         empty = (step.qa & QA.FILL) != 0
         np.copyto(step.qa, more.qa, where=empty)
-        np.copyto(step.angles, more.angles, where=empty)
-        np.copyto(step.air, more.air, where=empty)
+        for ours, theirs in ((step.angles, more.angles), (step.air, more.air), (step.relief, more.relief)):
+            np.copyto(ours, theirs, where=empty)
 
 
 def _read_scene(scene: Scene, step: _Step, order: _Order) -> Failure | None:
@@ -279,15 +297,21 @@ def _read_scene(scene: Scene, step: _Step, order: _Order) -> Failure | None:
             step.qa[...] = _scene_qa(scene, step, order)
         place = (None, "air")
         if order.air:
-            _scene_air(scene, step, order.geobox)
+            fill_air(step.air, scene, order.geobox, (step.qa & QA.FILL) != 0)
+        place = (None, "relief")
+        if order.relief:
+            order.terrains.fill(step.relief[1:], scene, order.geobox, (step.qa & QA.FILL) != 0)
         place = (None, "angles")
         if order.angles:
-            _scene_angles(scene, step, order.geobox)
+            fill_angles(step.angles, scene, order.geobox, (step.qa & QA.FILL) != 0)
+        if order.relief:
+            fill_saa(step.relief[0], scene, order.geobox, (step.qa & QA.FILL) != 0)
     except (MusyqError, OSError, ValueError, RuntimeError) as error:
         name, what = place
         if order.on_error == "raise":
             raise ReadError(f"scene {scene.id}, {name or what}: {error}") from error
         step.angles[...] = np.nan
+        step.relief[:1] = np.nan
         return Failure(scene.id, name, what, f"{type(error).__name__}: {error}")
     return None
 
@@ -357,29 +381,6 @@ def _band_missing(name: str, source: Source, step: _Step, order: _Order) -> Arra
         values = read_values(source, order.geobox, resampling="nearest", scale="dn")
     missing: Array = np.isnan(values)
     return missing
-
-
-def _scene_angles(scene: Scene, step: _Step, geobox: GeoBox) -> None:
-    if source_window(scene.bands[0][1], geobox) is None:
-        step.angles[...] = np.nan
-        return
-    for k, angle in enumerate(load_angles(scene, geobox)):
-        step.angles[k] = np.where(step.qa & QA.FILL, np.float32(np.nan), angle)
-
-
-def _scene_air(scene: Scene, step: _Step, geobox: GeoBox) -> None:
-    """Read the fields of the air; bilinear, so that what is known every few kilometres has no edges."""
-    step.air[...] = np.nan
-    if scene.air is None:
-        return
-    filled = (step.qa & QA.FILL) != 0
-    for k, name in enumerate(FIELDS):
-        value = getattr(scene.air, name)
-        if isinstance(value, int | float):
-            step.air[k] = value
-        else:
-            read_into(step.air[k], value, geobox, resampling="auto")
-        step.air[k][filled] = np.nan
 
 
 def _threads(groups: Sequence[Group]) -> int:

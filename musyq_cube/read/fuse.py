@@ -26,8 +26,8 @@ def group_scenes(scenes: Iterable[Scene], by: GroupBy = "solar_day") -> tuple[Gr
     scenes
         In any order.
     by
-        ``solar_day``: scenes of the same sensor, platform, quantity, aerosol model and solar day together (one overpass
-        cut into scenes);
+        ``solar_day``: scenes of the same sensor, platform, quantity, aerosol model, C of the topographic correction and
+        solar day together (one overpass cut into scenes);
         ``scene``: every scene is a time step of its own.
 
     Returns
@@ -51,9 +51,9 @@ def fuse(into: np.ndarray[Any, Any], more: np.ndarray[Any, Any]) -> None:
     np.copyto(into, more, where=np.isnan(into))
 
 
-def _overpass(scene: Scene) -> tuple[str, str, str, str, str]:
-    aerosol = scene.air.model if scene.air else ""
-    return scene.solar_day.isoformat(), scene.sensor, scene.platform or "", scene.quantity, aerosol
+def _overpass(scene: Scene) -> tuple[str, ...]:
+    aerosol, relief = scene.air.model if scene.air else "", scene.relief.text if scene.relief else ""
+    return scene.solar_day.isoformat(), scene.sensor, scene.platform or "", scene.quantity, aerosol, relief
 
 
 def _preference(scene: Scene) -> tuple[tuple[int, ...], float, str, str]:

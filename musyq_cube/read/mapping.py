@@ -178,6 +178,12 @@ def lattice(crs: str, geobox: GeoBox, seam: float | None = None) -> Lattice:
     return Lattice(step, row0 % step, col0 % step, (rows, cols), x, y, dense, dense_x, dense_y)
 
 
+def y_centres(geobox: GeoBox) -> Floats:
+    """Return y of the pixel centres of a geobox, computed from the global index alone: any block gives the same."""
+    first, axis = _axis(geobox.affine.f, geobox.affine.e)
+    return axis(np.arange(first, first + geobox.shape[0]))
+
+
 class _Axis:
     """Coordinates of pixel centres along one axis, computed from the global index alone."""
 

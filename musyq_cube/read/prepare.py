@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 from musyq_cube.errors import ReadError
 from musyq_cube.normalization import Field, Geometric
-from musyq_cube.scene import Air, Quality, Source
+from musyq_cube.scene import Air, Quality, Relief, Source
 from musyq_cube.types import QA
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from musyq_cube.normalization import Atmosphere, Calibration
+    from musyq_cube.normalization import Atmosphere, Calibration, Topographic
     from musyq_cube.scene import Angles, Scene
 
 READ_STEPS = ("geometric", "calibration", "atmosphere")
 """The steps that reading has a part in: the mapping, scale and offset, and the air that the correction needs."""
+HEIGHTS = (-500.0, 9_000.0)
+"""Metres that the ground can be at; anything else in an elevation model is missing."""
 
 
 def prepare(scene: Scene, steps: Iterable[str] = READ_STEPS) -> Scene:
@@ -31,8 +33,9 @@ def prepare(scene: Scene, steps: Iterable[str] = READ_STEPS) -> Scene:
     steps
         ``geometric``: the mapping of every layer is corrected (pixels are still resampled once). ``calibration``:
         gain and offset go into scale and offset. ``atmosphere``: `Scene.air` says what the correction needs; reading
-        then adds ``aod``, ``tcwv``, ``ozone`` and ``elevation``. Others concern the cube and are ignored here. The
-        mask that was made where native QA lacks cloud or shadow is always used, for the bits that are lacking.
+        then adds ``aod``, ``tcwv``, ``ozone`` and ``elevation``. ``topography``: likewise `Scene.relief` and ``saa``,
+        ``slope``, ``aspect``. Others concern the cube and are ignored here. The mask that was made where native QA
+        lacks cloud or shadow is always used, for the bits that are lacking.
 
     Raises
     ------
@@ -61,6 +64,8 @@ def prepare(scene: Scene, steps: Iterable[str] = READ_STEPS) -> Scene:
             raise ReadError(f"scene {scene.id}: {error}; bring it back, or run `musyq normalize --redo`") from error
     if "atmosphere" in steps and found.atmosphere is not None and found.atmosphere.applied:
         scene = scene.replace(air=_air(found.atmosphere))
+    if "topography" in steps and found.topography is not None and found.topography.applied:
+        scene = scene.replace(relief=_relief(found.topography))
     return scene.replace(normalization=None)
 
 
@@ -91,7 +96,16 @@ def _height(elevation: float | Field) -> float | Source:
     """Return the height of the ground in km; a DEM is in metres."""
     if not isinstance(elevation, Field):
         return elevation
-    return dataclasses.replace(_layer(elevation), scale=0.001, valid=(-500.0, 9_000.0))
+    return dataclasses.replace(dem_source(elevation), scale=0.001)
+
+
+def dem_source(dem: Field) -> Source:
+    """Return an elevation model in metres as a layer to read."""
+    return dataclasses.replace(_layer(dem), valid=HEIGHTS)
+
+
+def _relief(found: Topographic) -> Relief | None:
+    return None if found.dem is None else Relief(dem_source(found.dem), found.c)
 
 
 def _calibrated(scene: Scene, found: Calibration) -> Scene:

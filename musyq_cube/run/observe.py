@@ -13,7 +13,7 @@ from musyq_cube.mask import mask, unclear
 from musyq_cube.methods import get_method
 from musyq_cube.normalize.chain import Observation, normalize_bands, refuse
 from musyq_cube.normalize.cube import observations
-from musyq_cube.plan.estimate import fits, observed_bytes
+from musyq_cube.plan.estimate import field_bytes, fits, observed_bytes
 from musyq_cube.read.block import Failure, Room, read_band, read_block
 from musyq_cube.read.warp import source_window
 from musyq_cube.run.certify import Certifier
@@ -133,6 +133,7 @@ class Observer:
         geobox = task.geobox.pad(halo) if halo else task.geobox
         options: dict[str, Any] = {"resampling": task.resampling, "angles": angles, "on_error": task.on_error}
         options["air"] = angles and task.rules is not None
+        options["relief"] = options["air"] and any(scene.relief for group in self._groups for scene in group)
         ds, failures = read_block(self._groups, geobox, bands, **options, room=self._room if bands else None)
         if failures:
             raise UnreadableError(failures)
@@ -158,7 +159,7 @@ def _quarters(
     reaching = _reaching(task, groups, box.pad(task.halo) if task.halo else box)
     shape = (box.shape[0], box.shape[1])
     count, method = len(reaching), get_method(task.method)
-    held: dict[str, Any] = {"observations": count, "bands": len(task.bands), "normalized": task.rules is not None}
+    held: dict[str, Any] = {"observations": count, "bands": len(task.bands), "fields": field_bytes(task.rules)}
     need = observed_bytes(method, shape, task.halo, **held)
     if fits(need, shape, task.halo):
         yield where, reaching

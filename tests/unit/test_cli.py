@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from musyq_cube.cli import main
+from musyq_cube.errors import PlanError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,6 +26,18 @@ def musyq(*words: str) -> Any:
 def test_every_command_of_the_design_is_there() -> None:
     wanted = "cancel demo doctor grids luts normalize open plan products register run search sensors status validate"
     assert wanted.split() == COMMANDS
+
+
+@pytest.mark.parametrize(("flags", "count"), [((), 0), (("--normalize",), 5), (("--topography",), 6)])
+def test_topography_is_the_sixth_step(monkeypatch: pytest.MonkeyPatch, flags: tuple[str, ...], count: int) -> None:
+    from musyq_cube.plan.make import _steps
+
+    def tell(*, normalize: Any, **order: Any) -> None:
+        raise PlanError(f"{len(_steps(normalize))} steps")
+
+    monkeypatch.setattr(sys.modules["musyq_cube.plan"], "plan", tell)
+    result = musyq("plan", "-p", "MuSQ.SR.30m", "-c", "catalog", "-t", "2018", *flags)
+    assert f"error: {count} steps" in result.output
 
 
 @pytest.mark.parametrize("command", COMMANDS)

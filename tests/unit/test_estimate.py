@@ -4,7 +4,8 @@ import pytest
 
 from musyq_cube.config import config
 from musyq_cube.methods import METHODS
-from musyq_cube.plan.estimate import PRODUCT_BYTES, memory_limit, memory_of, observed_bytes
+from musyq_cube.normalize.rules import Rules
+from musyq_cube.plan.estimate import PRODUCT_BYTES, field_bytes, memory_limit, memory_of, observed_bytes
 
 
 def test_joint_methods_hold_all_bands_and_the_others_one() -> None:
@@ -27,6 +28,14 @@ def test_more_of_anything_needs_more(name: str) -> None:
     for more in ({"observations": 20}, {"bands": 8}, {"layers": 24}):
         assert memory_of(METHODS[name], (512, 512), 0, **(size | more)) > base
     assert memory_of(METHODS[name], (512, 512), 32, **size) > base
+
+
+def test_the_fields_of_normalization_are_counted() -> None:
+    size = {"observations": 10, "bands": 4}
+    orders = (None, Rules(), Rules(("atmosphere", "topography")))
+    need = [observed_bytes(METHODS["median"], (256, 256), 0, **size, fields=field_bytes(r)) for r in orders]
+    assert need[0] < need[1]
+    assert need[2] - need[1] >= 256 * 256 * 10 * 3 * 4  # saa, slope, aspect
 
 
 def test_the_limit_can_be_set() -> None:

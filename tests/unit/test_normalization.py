@@ -17,10 +17,13 @@ from musyq_cube.normalization import (
     Normalization,
     Residual,
     Simple,
+    Topographic,
 )
 from musyq_cube.normalize.rules import Rules, choose_reference, needs, quantity_after
-from musyq_cube.read.prepare import prepare
-from musyq_cube.scene import Angles, Quality, Scene, Source, SourceGrid
+from musyq_cube.plan.estimate import count_observations
+from musyq_cube.read import group_scenes
+from musyq_cube.read.prepare import READ_STEPS, prepare
+from musyq_cube.scene import Angles, Quality, Relief, Scene, Source, SourceGrid
 
 SCHEMA = Path(__file__).parents[2] / "catalogs/extensions/normalization/v1.0.0/schema.json"
 GRID = SourceGrid("EPSG:32650", (30.0, 0.0, 400_000.0, 0.0, -30.0, 4_500_000.0), (100, 100))
@@ -29,6 +32,7 @@ FULL = Normalization(
     Geometric(True, "", "EPSG:32650", (4e5, 4.5e6), 1e3, (1.0, 0.5, 0.0), (2.0, 0.0, 0.0), Residual(9, 1, "m", 3, "b")),
     Calibration(True, "file", (("red", 1.1, -0.01),), 0.03),
     Atmosphere(True, "dark-target", Field("/x/aod.zarr", "aod"), "dark-target", elevation=Field("/x/dem.tif")),
+    Topographic(True, "SCS+C", (("red", 0.4), ("nir08", 0.2)), Field("/x/d.tif"), Residual(0.8, 0.05, "1", 9, "cos i")),
     direction=Simple(True, "c-factor"),
     spectral=Simple(False, "no pair"),
     mask=Field("/x/mask.zarr", "qa"),
@@ -66,7 +70,8 @@ def test_repr_says_every_step_and_why() -> None:
     assert "geometric" in text
     assert "9 → 1 m (n=3, b)" in text
     assert "identity · no pair" in text
-    assert "topography  not characterized" in text
+    assert "topography  applied" in text
+    assert "topography  not characterized" in repr(FULL.replace(topography=None))
 
 
 @pytest.mark.parametrize(("terms", "model"), [(1, "shift"), (3, "affine"), (6, "polynomial2")])
@@ -94,6 +99,25 @@ def test_prepare_adds_air_and_own_mask() -> None:
     assert made.air.elevation == Source("/x/dem.tif", scale=0.001, valid=(-500.0, 9000.0))  # metres to km
     assert made.qa[0].source.layer == "qa"
     assert made.sources["red"].scale == 2.0
+
+
+def test_prepare_adds_relief_only_where_it_is_asked_for() -> None:
+    made = prepare(scene(normalization=FULL), ("topography",))
+    assert made.relief == Relief(Source("/x/d.tif", valid=(-500.0, 9000.0)), (("red", 0.4), ("nir08", 0.2)))
+    assert json.loads(made.relief.text) == {"red": 0.4, "nir08": 0.2}
+    assert Scene.from_dict(json.loads(json.dumps(made.to_dict()))) == made
+    assert "topography" not in READ_STEPS
+    assert prepare(scene(normalization=FULL), ("atmosphere",)).relief is None
+    flat = FULL.replace(topography=Topographic(False, "no DEM was given"))
+    assert prepare(scene(normalization=flat), ("topography",)).relief is None
+
+
+def test_scenes_of_one_overpass_with_different_c_are_time_steps_of_their_own() -> None:
+    one, other = (Relief(Source("/x/dem.tif"), (("red", c),)) for c in (0.4, 0.5))
+    together = [scene(id="a", relief=one), scene(id="b", relief=one)]
+    apart = [scene(id="a", relief=one), scene(id="b", relief=other)]
+    assert [len(group_scenes(s)) for s in (together, apart)] == [1, 2]
+    assert [count_observations(s, "solar_day") for s in (together, apart)] == [1, 2]
 
 
 def test_prepare_moves_every_layer() -> None:
@@ -125,5 +149,7 @@ def test_rules() -> None:
     assert quantity_after("sr", ("direction",)) == "nbar"
     assert needs("toa", ("atmosphere", "direction")) == ("atmosphere", "direction")
     assert needs("toa", ("direction",)) == ()
+    assert needs("sr", ("topography", "direction")) == ("topography", "direction")
+    assert needs("toa", ("topography",)) == ()
     with pytest.raises(NormalizeError, match="polish"):
         Rules(("polish",))

@@ -43,7 +43,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
     ("options", "message"),
     [
         ({"normalize": ["polish"]}, "normalize='polish': name steps among geometric, calibration, atmosphere"),
-        ({"normalize": ["topography"]}, "normalize='topography': name steps among"),
+        ({"products": "MuSQ.NDVI", "bands": None, "normalize": ["topography"]}, "level ground.*; add 'atmosphere'"),
         ({"reference": "landsat99"}, "reference='landsat99': name a sensor"),
         ({"sun": 90.0}, r"sun=90.0: give degrees, 0…75"),
         (
@@ -80,7 +80,7 @@ def test_scenes_that_were_not_characterized_cannot_be_normalized(
     [
         (("polish",), "steps=polish: there are geometric"),
         (("geometric",), r"steps=geometric: here are .*cube\(corrections="),
-        (("topography",), "normalize.topography"),
+        (("topography",), "corrected for its terrain: characterize the scenes with an elevation model"),
         (("direction",), "top-of-atmosphere reflectance, which cannot be brought .*add the step 'atmosphere'"),
     ],
 )
