@@ -132,11 +132,8 @@ def normalize_catalog(
         told = _told(progress, len(report.found), len(waiting))
         options: dict[str, Any] = {"model": model, "out": layers_folder(catalog, members[0])}
         found = characterize(members, _near(base, members), ancillary, steps=wanted, progress=told, **options)
-        if "atmosphere" in wanted and (lasting := _lasting(found, members, cameras)) is not None:
-            marked = [
-                m.replace(normalization=n.replace(calibration=lasting)) for m, n in zip(members, found, strict=True)
-            ]
-            found = characterize(marked, (), ancillary, steps=("atmosphere",), **options)
+        if (lasting := _lasting(found, members, cameras)) is not None:
+            found = [one.replace(calibration=lasting) for one in found]
         remember(catalog, list(zip(members, found, strict=True)))
         known = {one.scene: one for one in found}
         base = [b.replace(normalization=known.get(b.id, b.normalization)) for b in base]

@@ -162,12 +162,15 @@ class _Work:
         return found
 
     def _calibrate(self, found: list[Normalization]) -> list[Normalization]:
-        """Compare sensors whose file says nothing with the base, and find the air again under what that gives."""
+        """
+        Compare sensors whose file says nothing with the base, under the air that was found.
+
+        The air is not found again: gain and air come from the same numbers, and what they leave together was compared.
+        """
         ready = [b for b in self.bases if b.normalization is not None and b.normalization.atmosphere is not None]
         if "calibration" not in self.steps or not ready:
             return found
         sensors = sorted({s.sensor for s in self.scenes if s.quantity == "toa"} - {b.sensor for b in self.bases})
-        changed = False
         for sensor in sensors:
             mine = [i for i, s in enumerate(self.scenes) if s.sensor == sensor and not _is_calibrated(found[i])]
             try:
@@ -176,8 +179,7 @@ class _Work:
                 made = Calibration(False, f"could not be compared with the base: {error}")
             for i in mine if made is not None else ():
                 found[i] = found[i].replace(calibration=made)
-            changed |= made is not None and made.applied
-        return self._air(found) if changed else found
+        return found
 
     def _mask(self, scene: Scene) -> Field | None:
         others = [s for s in self.scenes if s is not scene and s.sensor == scene.sensor and _near(s, scene)]

@@ -79,8 +79,9 @@ def native_bits(scene: Scene) -> QA:
 
 
 def _own_mask(mask: Field, native: QA) -> Quality:
-    """Return what our own mask adds: only bits that the native layers do not tell."""
-    return Quality(_layer(mask), tuple((bit.value, bit.value, bit.value) for bit in QA if not native & bit))
+    """Return what our own mask adds: bits that the native layers do not tell; the data know best where they end."""
+    told = native | QA.FILL
+    return Quality(_layer(mask), tuple((bit.value, bit.value, bit.value) for bit in QA if not told & bit))
 
 
 def _layer(field: Field) -> Source:

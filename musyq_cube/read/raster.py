@@ -97,7 +97,8 @@ class RasterLayer:
         self.shape: tuple[int, int] = (file.height, file.width)
         self.dtype = np.dtype(file.dtypes[source.band - 1])
         self.nodata: float | None = file.nodatavals[source.band - 1]
-        factors = file.overviews(source.band)
+        # JPEG 2000 halves by wavelets, whose coarse samples lie on every 2ᵏ-th pixel, not in the middle of 2ᵏ of them
+        factors = [] if file.driver.startswith("JP2") else file.overviews(source.band)
         self.levels = (self.shape, *((-(-file.height // n), -(-file.width // n)) for n in factors))
         """Nominal: the header gives factors, and writers round the true size up (GeoTIFF) or down (COG)."""
         self.sampled = file.tags(ns="IMAGE_STRUCTURE").get("OVERVIEW_RESAMPLING", "").upper() in SAMPLED
