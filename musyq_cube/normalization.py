@@ -48,6 +48,10 @@ class Residual:
         return self.after < self.before
 
 
+KEPT = "native geolocation kept"
+"""How the reason of a registration begins that found nothing to trust."""
+
+
 @dataclass(frozen=True)
 class Geometric:
     """
@@ -68,6 +72,11 @@ class Geometric:
     """CRS units; 1, 3 or 6 terms: shift, affine, second order."""
     dy: tuple[float, ...] = (0.0,)
     residual: Residual | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether a base was there and native geolocation had to be kept all the same."""
+        return not self.applied and self.reason.startswith(KEPT)
 
     @property
     def model(self) -> str:

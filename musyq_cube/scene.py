@@ -159,6 +159,8 @@ class Scene:
     created: str | None = None
     normalization: Normalization | None = None
     """What ``characterize`` found, where it has run."""
+    flags: int = 0
+    """Common QA bits that hold for every pixel."""
     air: Air | None = None
     """Set by :func:`musyq_cube.read.prepare.prepare` where reading has to add what the correction needs."""
     relief: Relief | None = None
@@ -184,6 +186,12 @@ class Scene:
         """Local solar date at the centre of the footprint (of its larger part where the antimeridian cuts it)."""
         largest = max(shapely.get_parts(self.geometry), key=lambda part: part.area)
         return (self.time + dt.timedelta(hours=largest.centroid.x / 15)).date()
+
+    @cached_property
+    def overpass(self) -> tuple[str, ...]:
+        """What scenes have in common that are fused into one time step."""
+        aerosol, relief = self.air.model if self.air else "", self.relief.text if self.relief else ""
+        return self.solar_day.isoformat(), self.sensor, self.platform or "", self.quantity, aerosol, relief
 
     def __hash__(self) -> int:
         return hash((self.id, self.collection, self.datetime))

@@ -63,6 +63,22 @@ def _folder(href: str, scene: Scene) -> str:
     return storage.join(href, scene.collection or "items", scene.id)
 
 
+def check_registered(catalog: Catalog | str | Path, scenes: Iterable[Scene]) -> None:
+    """
+    Refuse scenes that are not in a catalogue, before any work is done on them.
+
+    Raises
+    ------
+    CatalogError
+        Names the first Item that is not there.
+    """
+    href = check_writable(catalog)
+    for scene in scenes:
+        path = storage.join(_folder(href, scene), f"{scene.id}.json")
+        if not storage.exists(path):
+            raise CatalogError(f"{path}: there is no such Item; register the scene first")
+
+
 def check_writable(catalog: Catalog | str | Path) -> str:
     """
     Return the href of a catalogue of our own, without ``catalog.json``.

@@ -228,7 +228,9 @@ def _over_blocks(function: Callable[..., Any], dtypes: list[Any], *arrays: Any) 
         return tuple(function(*arrays))
     import dask.array as da
 
-    pairs = [part for array in arrays for part in (array, "yxt")]
+    together = [part for array in arrays for part in (array, "yxt")]
+    _, same = da.unify_chunks(*together)  # type: ignore[no-untyped-call]
+    pairs = [part for array in same for part in (array, "yxt")]
     many: Any = da.blockwise(partial(_only_blocks, function), "yx", *pairs, meta=np.empty((0, 0)), align_arrays=False)  # type: ignore[no-untyped-call]
     return tuple(
         da.blockwise(itemgetter(k), "yx", many, "yx", dtype=dtype, meta=np.empty((0, 0), dtype))  # type: ignore[no-untyped-call]

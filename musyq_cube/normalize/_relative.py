@@ -81,7 +81,8 @@ def _compare(scene: Scene, base: Scene) -> tuple[Bands, Bands, float] | None:
         line.band: line for line in match(scene.sensor, base.sensor).lines if line.band in lut.load(scene.sensor).bands
     }
     ours, bits, seen = _read(scene, geobox, tuple(lines))
-    theirs, base_bits, base_seen = _read(base, geobox, tuple(line.reference_band for line in lines.values()))
+    wanted = tuple(line.reference_band for line in lines.values())
+    theirs, base_bits, base_seen = _read(base, geobox, wanted, ("geometric", "calibration", "atmosphere"))
     clear = ((bits | base_bits) & np.uint16(UNCLEAR)) == 0
     if not clear.any() or seen.aod is None or (base.quantity == "toa" and base_seen.aod is None):
         return None
@@ -115,8 +116,10 @@ def _through(function: Any, bands: Bands, seen: Observation, clear: Array) -> Ba
     return made
 
 
-def _read(scene: Scene, geobox: GeoBox, names: tuple[str, ...]) -> tuple[Bands, Array, Observation]:
-    ready = prepare(scene, ("geometric", "atmosphere"))
+def _read(
+    scene: Scene, geobox: GeoBox, names: tuple[str, ...], steps: tuple[str, ...] = ("geometric", "atmosphere")
+) -> tuple[Bands, Array, Observation]:
+    ready = prepare(scene, steps)
     there = tuple(name for name in names if name in ready.sources)
     ds, _ = read_block(
         group_scenes([ready]),

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from musyq_cube.catalog import search
-from musyq_cube.catalog.remember import check_writable, layers_folder, remember
+from musyq_cube.catalog.remember import check_registered, check_writable, layers_folder, remember
 from musyq_cube.errors import NormalizeError
 from musyq_cube.normalization import STEPS
 from musyq_cube.normalize._series import series_of
 from musyq_cube.normalize.ancillary import elevation_source
-from musyq_cube.normalize.characterize import characterize, check_order
+from musyq_cube.normalize.characterize import PARTNER, characterize, check_order
 from musyq_cube.read.warp import source_grid
 from musyq_cube.sensor import sensors as known_sensors
 
@@ -115,9 +116,8 @@ def normalize_catalog(
     if ancillary is not None and ancillary.dem is not None:
         for tile in [ancillary.dem] if isinstance(ancillary.dem, str) else ancillary.dem:
             source_grid(elevation_source(tile))
-    scenes = search(catalog, region, period, sensors=sensors)
-    everything = scenes if sensors is None or not bases else search(catalog, region, sensors=list(bases))
-    base = [scene for scene in everything if scene.sensor in (bases or ())]
+    scenes = search(catalog, region, period, sensors=None if sensors is None else [*sensors, *(bases or ())])
+    base = [scene for scene in scenes if scene.sensor in (bases or ())]
     done: list[str] = []
     waiting: list[Scene] = []
     for scene in scenes:
@@ -126,13 +126,19 @@ def normalize_catalog(
         else:
             waiting.append(scene)
     report = NormalizeReport(str(getattr(catalog, "href", catalog)), existing=tuple(done))
-    groups = [[waiting[i] for i in members] for members in series_of(waiting)]
+    check_registered(catalog, waiting)
+    left = {scene.id for scene in waiting}
+    groups = [[scenes[i] for i in members] for members in series_of(scenes)]
+    groups = [group for group in groups if any(scene.id in left for scene in group)]
     cameras: dict[str, Calibration] = {}
     for members in sorted(groups, key=lambda group: group[0].sensor not in (bases or ())):
+        partners = [scene for scene in members if scene.id not in left]
+        members = [scene for scene in members if scene.id in left]  # noqa: PLW2901
         told = _told(progress, len(report.found), len(waiting))
         options: dict[str, Any] = {"model": model, "out": layers_folder(catalog, members[0])}
+        options["partners"] = _beside(partners, members)
         found = characterize(members, _near(base, members), ancillary, steps=wanted, progress=told, **options)
-        if (lasting := _lasting(found, members, cameras)) is not None:
+        if "calibration" in wanted and (lasting := _lasting(found, members, cameras)) is not None:
             found = [one.replace(calibration=lasting) for one in found]
         remember(catalog, list(zip(members, found, strict=True)))
         known = {one.scene: one for one in found}
@@ -169,6 +175,12 @@ def _is_done(scene: Scene, steps: Sequence[str]) -> bool:
 def _is_lost(found: Normalization, scenes: Sequence[Scene]) -> bool:
     quantity = next(s.quantity for s in scenes if s.id == found.scene)
     return quantity == "toa" and found.atmosphere is not None and not found.atmosphere.applied
+
+
+def _beside(partners: Sequence[Scene], members: Sequence[Scene]) -> list[Scene]:
+    """Return the dates that are near any of the members in time: more would only be read."""
+    span = dt.timedelta(days=2 * PARTNER)
+    return [p for p in partners if any(abs(p.time - m.time) <= span for m in members)]
 
 
 def _near(base: Sequence[Scene], members: Sequence[Scene]) -> list[Scene]:

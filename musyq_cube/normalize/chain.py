@@ -100,7 +100,9 @@ def refuse(seen: Observation, rules: Rules) -> Array:
     return bits
 
 
-def normalize_bands(bands: Bands, seen: Observation, rules: Rules, watch: Watch | None = None) -> tuple[Bands, Array]:
+def normalize_bands(
+    bands: Bands, seen: Observation, rules: Rules, watch: Watch | None = None, *, among: Iterable[str] | None = None
+) -> tuple[Bands, Array]:
     """
     Apply the steps to the bands of one time step.
 
@@ -116,6 +118,9 @@ def normalize_bands(bands: Bands, seen: Observation, rules: Rules, watch: Watch 
         Which steps.
     watch
         Called with the name of each step and the bands after it.
+    among
+        Names of all the bands there are, where `bands` are some of them: which band stands for which of the
+        reference's is decided among all.
 
     Returns
     -------
@@ -146,7 +151,7 @@ def normalize_bands(bands: Bands, seen: Observation, rules: Rules, watch: Watch 
             bits |= found
             quantity = "nbar"
         elif step == "spectral" and seen.sensor != rules.reference and quantity != "toa":
-            inside = _spectral(inside, seen.sensor, rules.reference)
+            inside = _spectral(inside, seen.sensor, rules.reference, tuple(among or bands))
         if watch is not None:
             watch(step, {name: inside[own] for name, own in names.items()})
     for own in inside:
@@ -200,11 +205,21 @@ def _direction(bands: Bands, seen: Observation, rules: Rules) -> tuple[Bands, Ar
     return apply_direction(bands, seen.sza, seen.vza, seen.raa, sun=sun, wavelengths=_centers(seen.sensor))
 
 
-def _spectral(bands: Bands, sensor: str, reference: str) -> Bands:
+def _spectral(bands: Bands, sensor: str, reference: str, among: tuple[str, ...]) -> Bands:
     """Bring bands to the reference's, under their own names: only the near infrared has another name there."""
-    made = apply_spectral(bands, sensor, reference)
-    other = dict((NEAR_INFRARED, NEAR_INFRARED[::-1]))
-    return {name: made[name] if name in made else made[other[name]] for name in bands}
+    paired = _paired(sensor, reference, among)
+    out = dict(bands)
+    for name in bands:
+        if name in paired:
+            out[name] = next(iter(apply_spectral({name: bands[name]}, sensor, reference).values()))
+    return out
+
+
+@lru_cache(maxsize=256)
+def _paired(sensor: str, reference: str, among: tuple[str, ...]) -> frozenset[str]:
+    """Return the sensor's bands that have a counterpart: of two near infrareds, only one."""
+    own = surface_bands(sensor, among).values()
+    return frozenset(line.band for line in match(sensor, reference, list(own)).lines)
 
 
 @lru_cache(maxsize=64)

@@ -59,6 +59,7 @@ def characterize(
     base: Scene | Iterable[Scene] | None = None,
     ancillary: Ancillary | None = None,
     *,
+    partners: Sequence[Scene] = (),
     steps: Sequence[str] = STEPS,
     model: str = "continental",
     out: str | Path | None = None,
@@ -78,6 +79,8 @@ def characterize(
     ancillary
         DEM, aerosol grid (CAMS, MERRA-2), water vapour and ozone, where known. Default: climatologies by latitude and
         season, sea level, and no topographic correction.
+    partners
+        Other dates of the same sensors and places that have been characterized before: they help, and stay as they are.
     steps
         Which steps to find; those that are not named keep what the scene has already.
     model
@@ -110,7 +113,7 @@ def characterize(
     many = [scenes] if isinstance(scenes, Scene) else list(scenes)
     folder = absolute(out if out is not None else Path(tempfile.gettempdir(), "musyq-normalization"))
     bases = () if base is None else (base,) if isinstance(base, Scene) else tuple(base)
-    work = _Work(many, bases, ancillary or Ancillary(), wanted, model, folder, progress)
+    work = _Work(many, tuple(partners), bases, ancillary or Ancillary(), wanted, model, folder, progress)
     found = work.run()
     return found[0] if isinstance(scenes, Scene) else found
 
@@ -130,6 +133,7 @@ class _Work:
     """The scenes and what has been found of each so far."""
 
     scenes: list[Scene]
+    partners: tuple[Scene, ...]
     bases: tuple[Scene, ...]
     known: Ancillary
     steps: tuple[str, ...]
@@ -182,7 +186,9 @@ class _Work:
         return found
 
     def _mask(self, scene: Scene) -> Field | None:
-        others = [s for s in self.scenes if s is not scene and s.sensor == scene.sensor and _near(s, scene)]
+        others = [
+            s for s in (*self.scenes, *self.partners) if s is not scene and s.sensor == scene.sensor and _near(s, scene)
+        ]
         try:
             name = _digest(*sorted(s.replace(normalization=None).key for s in (scene, *others)), VERSION)
             return detect_scene(scene, others, out=f"{self.folder}/{scene.id}-{name}.mask.zarr")
@@ -206,23 +212,26 @@ class _Work:
             return Geometric(applied=False, reason=f"native geolocation kept: {error}")
 
     def _air(self, found: list[Normalization]) -> list[Normalization]:
-        found = list(found)
+        own = len(self.scenes)
+        scenes = [*self.scenes, *self.partners]
+        found = [*found, *(scene.normalization or Normalization(scene.id) for scene in self.partners)]
         views: dict[int, View] = {}
-        for i, scene in enumerate(self.scenes):
+        for i, scene in enumerate(scenes):
             if scene.quantity != "toa":
                 found[i] = found[i].replace(atmosphere=Atmosphere(False, f"is {scene.quantity} already"))
                 continue
             try:
-                ready = prepare(scene.replace(normalization=found[i]), ("calibration", "geometric"))
+                ready = prepare(scene.replace(normalization=_absolute(found[i])), ("calibration", "geometric"))
                 views[i] = view(ready, **self.known.over(scene))
             except FAULTS as error:
                 found[i] = found[i].replace(atmosphere=Atmosphere(False, f"not found: {error}"))
                 continue
-        for group in series_of(self.scenes):
+        for group in series_of(scenes):
             members = [i for i in group if i in views]
             for i, (atmosphere, field) in zip(members, self._of_series([views[i] for i in members]), strict=True):
-                found[i] = found[i].replace(atmosphere=self._kept(self.scenes[i], atmosphere, field))
-        return found
+                if i < own:
+                    found[i] = found[i].replace(atmosphere=self._kept(scenes[i], atmosphere, field))
+        return found[:own]
 
     def _of_series(self, views: list[View]) -> list[tuple[Atmosphere, AodField]]:
         """Dark targets date by date; where most dates have none, the clearest blue of the series; then what is left."""
@@ -291,6 +300,12 @@ def _digest(*parts: str | bytes) -> str:
     for part in parts:
         found.update(part.encode() if isinstance(part, str) else part)
     return found.hexdigest()[:8]
+
+
+def _absolute(found: Normalization) -> Normalization:
+    """Return what was found without a calibration relative to a base: that was found under the air, not before it."""
+    relative = found.calibration is not None and found.calibration.residual is not None
+    return found.replace(calibration=None) if relative else found
 
 
 def _is_calibrated(found: Normalization) -> bool:

@@ -95,7 +95,10 @@ def normalize(
     out = out.assign_coords(quantity=("time", after)).drop_vars([name for name in used if name in out])
     if "topography" in rules.steps:
         out = out.drop_vars("topography")  # lest it is applied twice: nothing else says that it was
-    return out.assign_attrs(normalized=" ".join(rules.steps), reference=rules.reference)
+    done = " ".join([*str(cube.attrs.get("normalized", "")).split(), *rules.steps])
+    return out.assign_attrs(
+        {"normalized": done} | ({"reference": rules.reference} if "spectral" in rules.steps else {})
+    )
 
 
 def observations(block: xr.Dataset) -> list[Observation]:
@@ -135,13 +138,21 @@ def _block(
     return (*out.values(), qa)
 
 
-def _check(cube: xr.Dataset, rules: Rules) -> None:
-    """Say at once what would only be noticed when the first block is computed."""
+def _check_steps(cube: xr.Dataset, rules: Rules) -> None:
     if elsewhere := [step for step in rules.steps if step not in CHAIN]:
         raise NormalizeError(
             f"steps={', '.join(elsewhere)}: here are {', '.join(CHAIN)}; position and calibration are corrected by "
             "musyq_cube.cube(corrections=…)"
         )
+    if again := sorted(set(rules.steps) & set(str(cube.attrs.get("normalized", "")).split())):
+        raise NormalizeError(
+            f"steps={', '.join(again)}: the cube has been through them; normalize the cube it was made of"
+        )
+
+
+def _check(cube: xr.Dataset, rules: Rules) -> None:
+    """Say at once what would only be noticed when the first block is computed."""
+    _check_steps(cube, rules)
     lacking = [name for name in ("qa", *ANGLES) if name not in cube]
     if lacking:
         raise NormalizeError(f"the cube has no {', '.join(lacking)}: make it with angles=True")
@@ -173,13 +184,14 @@ def _check(cube: xr.Dataset, rules: Rules) -> None:
 def _attrs(band: xr.DataArray, rules: Rules) -> dict[str, Any]:
     if str(band.name).startswith("lwir"):
         return dict(band.attrs)
-    word = "nadir BRDF-adjusted surface reflectance" if "direction" in rules.steps else "surface reflectance"
-    if "atmosphere" not in rules.steps:
+    if not rules.steps:
         return dict(band.attrs)
+    word = "nadir BRDF-adjusted surface reflectance" if "direction" in rules.steps else "surface reflectance"
+    target = f"; bands of {rules.reference}" if "spectral" in rules.steps else ""
     return band.attrs | {
         "long_name": f"{band.name} {word}",
         "standard_name": "surface_bidirectional_reflectance",
-        "comment": f"normalized: {', '.join(rules.steps)}; bands of {rules.reference}",
+        "comment": f"normalized: {', '.join(rules.steps)}{target}",
     }
 
 

@@ -194,7 +194,6 @@ def _subset(lut: Lut, index: tuple[int, ...]) -> tuple[np.ndarray[Any, Any], ...
     return tuple(np.ascontiguousarray(t[..., filled]) if i < 7 else t for i, t in enumerate(lut.tables))
 
 
-@lru_cache(maxsize=32)
 def load(sensor_id: str, model: str = "continental") -> Lut:
     """
     Make the table of a sensor, from the shipped spectra and the sensor's response. Kept for the next call.
@@ -211,13 +210,18 @@ def load(sensor_id: str, model: str = "continental") -> Lut:
     NormalizeError
         For an unknown aerosol model. SensorError for an unknown sensor or one without response.
     """
+    return _load(sensor_id, model, _path())
+
+
+@lru_cache(maxsize=32)
+def _load(sensor_id: str, model: str, path: Path) -> Lut:
     if model not in MODELS:
         raise NormalizeError(f"no aerosol model {model!r}; there are {', '.join(MODELS)}")
     sensor = get_sensor(sensor_id)
-    bands = reflective(sensor_id)
+    bands = _reflective(sensor_id, path)
     if not bands:
         raise NormalizeError(f"{sensor_id} has no band that sees the surface in sunlight: there is nothing to correct")
-    spectral = spectral_table(model)
+    spectral = _read(path, model)
     tables = band_tables(spectral, [sensor.srf(name) for name in bands])
     extinction = band_extinction(spectral, [sensor.srf(name) for name in bands])
     return Lut(
@@ -225,9 +229,13 @@ def load(sensor_id: str, model: str = "continental") -> Lut:
     )
 
 
+def _path() -> Path:
+    return Path(config.get("luts.path", None) or _SHIPPED)
+
+
 def spectral_table(model: str) -> Spectral:
     """Read the table of an aerosol model: of the file that the setting ``luts.path`` names, else the shipped one."""
-    return _read(Path(config.get("luts.path", None) or _SHIPPED), model)
+    return _read(_path(), model)
 
 
 @lru_cache(maxsize=2 * len(MODELS))
@@ -235,7 +243,6 @@ def _read(path: Path, model: str) -> Spectral:
     return Spectral.read(path, model)
 
 
-@lru_cache(maxsize=64)
 def reflective(sensor_id: str) -> tuple[str, ...]:
     """
     Return the common names of the bands that see the surface in sunlight, in the order of the sensor file.
@@ -245,7 +252,12 @@ def reflective(sensor_id: str) -> tuple[str, ...]:
     >>> set(reflective("sentinel2a-msi")) & {"nir08", "nir09", "cirrus"}
     {'nir08'}
     """
+    return _reflective(sensor_id, _path())
+
+
+@lru_cache(maxsize=64)
+def _reflective(sensor_id: str, path: Path) -> tuple[str, ...]:
     sensor = get_sensor(sensor_id)
     short = [b.key for b in sensor.bands if b.center_wavelength is not None and b.center_wavelength < LONGEST]
-    spectral = spectral_table(MODELS[0])
+    spectral = _read(path, MODELS[0])
     return tuple(name for name in short if water_transmittance(spectral, sensor.srf(name)) > CLEAREST)

@@ -108,7 +108,7 @@ def estimate(plan: Plan) -> Estimate:
     pixels = sum(part.grid.shape[0] * part.grid.shape[1] for part in plan.parts)
     written = int(pixels * layers * 2 * 4 / 3)
     shape = largest_block(plan, plan.block)
-    fields = field_bytes(plan.request.rules)
+    fields = field_bytes(plan.request.rules, method, len(plan.bands), len({scene.sensor for scene in plan.scenes}))
     block_memory = memory_of(
         method, shape, plan.halo, observations=most, bands=len(plan.bands), layers=layers, fields=fields
     )
@@ -169,11 +169,17 @@ def memory_of(
     return int(min(whole, max(PART_BYTES, least)) + made + tiles + READ_BYTES)
 
 
-def field_bytes(rules: Rules | None) -> int:
-    """Return the bytes per pixel and observation of the angles, the air and the ground that normalization needs."""
+def field_bytes(rules: Rules | None, method: Method, bands: int, sensors: int) -> int:
+    """
+    Return the bytes per pixel and observation that normalization holds.
+
+    Angles, air and ground; of several sensors also what the certificate compares: the bands before and after every
+    step, at worst of all observations.
+    """
     if rules is None:
         return 0
-    return NORMALIZE_BYTES + (RELIEF_BYTES if "topography" in rules.steps else 0)
+    fields = NORMALIZE_BYTES + (RELIEF_BYTES if "topography" in rules.steps else 0)
+    return fields + (4 * (bands if method.joint else 1) * (1 + len(rules.steps)) if sensors > 1 else 0)
 
 
 def observed_bytes(
@@ -204,7 +210,7 @@ def count_observations(scenes: list[Scene], by: str) -> int:
     """Return the observations that scenes make: by solar day, those of one platform and day are fused to one."""
     if by == "scene":
         return len(scenes)
-    return len({(s.sensor, s.platform, s.solar_day, s.relief.text if s.relief else "") for s in scenes})
+    return len({scene.overpass for scene in scenes})
 
 
 def bytes_per_pixel(scene: Scene, bands: tuple[str, ...], *, angles: bool) -> float:

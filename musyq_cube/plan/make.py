@@ -379,5 +379,6 @@ def _peak(draft: Plan, size: int) -> int:
     most = max(count_observations([draft.scenes[i] for i in part.scenes], draft.request.by) for part in draft.parts)
     layers = sum(len(get_recipe(p).variables(draft.bands)) for p in draft.request.products)
     method, shape = get_method(draft.request.method), largest_block(draft, size)
-    fields = field_bytes(draft.request.rules)
+    sensors = len({scene.sensor for scene in draft.scenes})
+    fields = field_bytes(draft.request.rules, get_method(draft.request.method), len(draft.bands), sensors)
     return memory_of(method, shape, draft.halo, observations=most, bands=len(draft.bands), layers=layers, fields=fields)

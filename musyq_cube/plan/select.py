@@ -77,8 +77,9 @@ def select(scenes: Sequence[Scene], request: Request, period: Period) -> Selecti
         raise PlanError(_nothing(kept, scenes, period, left))
     inside = _prepared(inside, request, left)
     quantity = choose_quantity([becomes(scene, request) for scene in inside], request.recipes)
-    _check_steps(quantity, request)
+    _check_steps(quantity, request, inside)
     taken = _keep(inside, left, lambda s: _wrong_quantity(becomes(s, request), quantity))
+    taken = _once(taken, request, left)
     parts = _parts(taken, request)
     lent = (*parts.values(), *(request.bands or _near_infrared(taken, request)))
     taken = [scene.lend(lent) for scene in taken]
@@ -121,6 +122,19 @@ def _prepared(scenes: Sequence[Scene], request: Request, left: list[LeftOut]) ->
     return ready
 
 
+def _once(scenes: Sequence[Scene], request: Request, left: list[LeftOut]) -> list[Scene]:
+    """Take an acquisition once where it is there both as it was measured and corrected by its producer: as measured."""
+    if not request.normalize:
+        return list(scenes)
+
+    def look(scene: Scene) -> tuple[str, str, str]:
+        return scene.platform or scene.sensor, scene.tile or scene.id, scene.datetime[:19]
+
+    measured = {look(scene) for scene in scenes if scene.quantity == "toa"}
+    reason = "is the producer's correction of a scene that is normalized here"
+    return _keep(scenes, left, lambda s: reason if s.quantity != "toa" and look(s) in measured else None)
+
+
 def _no_air(scene: Scene) -> str:
     found = scene.normalization and scene.normalization.atmosphere
     if not found:
@@ -133,8 +147,13 @@ def becomes(scene: Scene, request: Request) -> str:
     return quantity_after(scene.quantity, request.normalize)
 
 
-def _check_steps(quantity: str, request: Request) -> None:
+def _check_steps(quantity: str, request: Request, scenes: Sequence[Scene]) -> None:
     """Refuse steps that would do nothing."""
+    if "topography" in request.normalize and not any(scene.relief for scene in scenes):
+        raise PlanError(
+            f"normalize=topography: none of the {len(scenes)} scenes can be corrected for its terrain; run "
+            "`musyq normalize --dem`, or leave the step out"
+        )
     idle = [step for step in ("topography", "direction", "spectral") if step in request.normalize]
     if quantity == "toa" and idle:
         raise PlanError(

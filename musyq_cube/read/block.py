@@ -359,7 +359,7 @@ def _scene_qa(scene: Scene, step: _Step, order: _Order) -> Array:
         bits |= read_bits(quality, order.geobox)
     if not any(meaning & QA.FILL for quality in scene.qa for _, _, meaning in quality.rules):
         bits[_missing(scene, step, order)] |= np.uint16(QA.FILL)
-    return bits
+    return bits | np.where(bits & QA.FILL, np.uint16(0), np.uint16(scene.flags)) if scene.flags else bits
 
 
 def _missing(scene: Scene, step: _Step, order: _Order) -> Array:

@@ -39,8 +39,9 @@ def group_scenes(scenes: Iterable[Scene], by: GroupBy = "solar_day") -> tuple[Gr
     if by == "scene":
         groups: list[Group] = [(scene,) for scene in scenes]
     elif by == "solar_day":
-        ordered = sorted(scenes, key=_overpass)
-        groups = [tuple(sorted(members, key=_preference)) for _, members in groupby(ordered, key=_overpass)]
+        ordered = sorted(scenes, key=lambda scene: scene.overpass)
+        runs = groupby(ordered, key=lambda scene: scene.overpass)
+        groups = [tuple(sorted(members, key=_preference)) for _, members in runs]
     else:
         raise ValueError(f"by={by!r}: group scenes by 'solar_day' or 'scene'")
     return tuple(sorted(groups, key=lambda group: (group[0].time, group[0].id, group[0].collection or "")))
@@ -49,11 +50,6 @@ def group_scenes(scenes: Iterable[Scene], by: GroupBy = "solar_day") -> tuple[Gr
 def fuse(into: np.ndarray[Any, Any], more: np.ndarray[Any, Any]) -> None:
     """Fill, in place, the nan pixels of `into` with those of `more`."""
     np.copyto(into, more, where=np.isnan(into))
-
-
-def _overpass(scene: Scene) -> tuple[str, ...]:
-    aerosol, relief = scene.air.model if scene.air else "", scene.relief.text if scene.relief else ""
-    return scene.solar_day.isoformat(), scene.sensor, scene.platform or "", scene.quantity, aerosol, relief
 
 
 def _preference(scene: Scene) -> tuple[tuple[int, ...], float, str, str]:

@@ -13,7 +13,7 @@ from musyq_cube.types import QA
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from musyq_cube.normalization import Atmosphere, Calibration, Topographic
+    from musyq_cube.normalization import Atmosphere, Calibration, Normalization, Topographic
     from musyq_cube.scene import Angles, Scene
 
 READ_STEPS = ("geometric", "calibration", "atmosphere")
@@ -62,11 +62,25 @@ def prepare(scene: Scene, steps: Iterable[str] = READ_STEPS) -> Scene:
             scene = _moved(scene, found.geometric)
         except ReadError as error:
             raise ReadError(f"scene {scene.id}: {error}; bring it back, or run `musyq normalize --redo`") from error
-    if "atmosphere" in steps and found.atmosphere is not None and found.atmosphere.applied:
-        scene = scene.replace(air=_air(found.atmosphere))
+    scene = _aired(scene, found, steps)
     if "topography" in steps and found.topography is not None and found.topography.applied:
         scene = scene.replace(relief=_relief(found.topography))
     return scene.replace(normalization=None)
+
+
+def _aired(scene: Scene, found: Normalization, steps: set[str]) -> Scene:
+    """Add what the correction of the air needs, and the bits of what is only second best."""
+    if "geometric" in steps and found.geometric is not None and found.geometric.failed:
+        scene = scene.replace(flags=scene.flags | QA.BACKUP.value)
+    air = found.atmosphere
+    if "atmosphere" not in steps or air is None or not air.applied:
+        return scene
+    scene = scene.replace(air=_air(air))
+    if air.source == "climatology":
+        return scene.replace(flags=scene.flags | QA.CLIMATOLOGY_AOD.value)
+    if isinstance(air.aod, Field) and air.aod.layer == "aod":
+        return scene.replace(qa=(*scene.qa, _filled(air.aod)))
+    return scene
 
 
 def native_bits(scene: Scene) -> QA:
@@ -81,7 +95,15 @@ def native_bits(scene: Scene) -> QA:
 def _own_mask(mask: Field, native: QA) -> Quality:
     """Return what our own mask adds: bits that the native layers do not tell; the data know best where they end."""
     told = native | QA.FILL
+    if native & QA.CLOUD:
+        told |= QA.ADJACENT  # of clouds that are not taken
     return Quality(_layer(mask), tuple((bit.value, bit.value, bit.value) for bit in QA if not told & bit))
+
+
+def _filled(aod: Field) -> Quality:
+    """Return where the aerosol was filled in, which is written beside it."""
+    bits = QA.GAP_FILLED | QA.CLIMATOLOGY_AOD
+    return Quality(_layer(Field(aod.href, "qa")), tuple((bit.value, bit.value, bit.value) for bit in QA if bit & bits))
 
 
 def _layer(field: Field) -> Source:

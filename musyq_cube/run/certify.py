@@ -34,6 +34,8 @@ class Certifier:
         self._pairs = [(min(pair), max(pair)) for pair in near_pairs(time, sensor)]
         self._last = dict(sorted(self._pairs))
         self._kept: dict[int, States] = {}
+        self._live: dict[str, npt.NDArray[np.float32]] = {}
+        """The bands of the time step at hand as they were handed over last."""
 
     def wants(self, t: int) -> bool:
         """Whether a time step has a partner."""
@@ -42,10 +44,14 @@ class Certifier:
     def begin(self, t: int, bands: Mapping[str, npt.NDArray[np.float32]]) -> None:
         """Take in a time step as it was read; its steps follow."""
         self._kept[t] = {NATIVE: {name: values.copy() for name, values in bands.items()}}
+        self._live = dict(bands)
 
     def step(self, t: int, step: str, bands: Mapping[str, npt.NDArray[np.float32]]) -> None:
         """Take in what a time step has become after a step."""
-        self._kept[t][step] = dict(bands)
+        before = list(self._kept[t].values())[-1]
+        # what a step left alone is still the caller's memory, which will hold something else soon: the copy is kept
+        self._kept[t][step] = {n: before[n] if v is self._live.get(n) else v for n, v in bands.items()}
+        self._live = dict(bands)
 
     def end(self, t: int) -> None:
         """Compare a finished time step with its earlier partners and let go of what is not needed any more."""
@@ -58,11 +64,10 @@ class Certifier:
         one, other = self._kept.get(first), self._kept[second]
         if one is None or any(step not in states for states in (one, other) for step in self.sums.steps):
             return  # bands that no step applies to: temperatures
-        names = [
-            name for name in one[NATIVE] if name in other[self.sums.steps[-1]] and name in one[self.sums.steps[-1]]
-        ]
-        stacks = {
-            step: {name: np.stack([one[step][name], other[step][name]]) for name in names} for step in self.sums.steps
-        }
         both = [first, second]
-        self.sums += accumulate(stacks, self._time[both], [self._sensor[t] for t in both])
+        time, sensor = self._time[both], [self._sensor[t] for t in both]
+        last = self.sums.steps[-1]
+        for name in one[NATIVE]:
+            if name in one[last] and name in other[last]:
+                pair = {step: {name: np.stack([one[step][name], other[step][name]])} for step in self.sums.steps}
+                self.sums += accumulate(pair, time, sensor)

@@ -194,8 +194,9 @@ class _Run:
     def certificate(self, number: int) -> Certificate | None:
         """Return how the sensors of a part agree; None where nothing was normalized or there is one sensor."""
         made = (report.certificate for report in self.ledger.reports(self.blocks[number]))
-        sums = [Sums.from_dict(found) for found in made if found is not None]
-        return Certificate(functools.reduce(operator.add, sums)) if sums else None
+        sums = (Sums.from_dict(found) for found in made if found is not None)
+        total = next(sums, None)
+        return None if total is None else Certificate(functools.reduce(operator.add, sums, total))
 
     def unreadable(self, number: int) -> list[dict[str, Any]]:
         """

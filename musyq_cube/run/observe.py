@@ -112,7 +112,7 @@ class Observer:
             if certifier is not None and certifier.wants(t):
                 certifier.begin(t, now)
                 watch = partial(certifier.step, t)
-            made, bits = normalize_bands(now, seen, rules, watch)
+            made, bits = normalize_bands(now, seen, rules, watch, among=self._task.bands)
             if watch is not None and certifier is not None:
                 certifier.end(t)
             for name, values in made.items():
@@ -159,7 +159,8 @@ def _quarters(
     reaching = _reaching(task, groups, box.pad(task.halo) if task.halo else box)
     shape = (box.shape[0], box.shape[1])
     count, method = len(reaching), get_method(task.method)
-    held: dict[str, Any] = {"observations": count, "bands": len(task.bands), "fields": field_bytes(task.rules)}
+    fields = field_bytes(task.rules, method, len(task.bands), len(task.sensors))
+    held: dict[str, Any] = {"observations": count, "bands": len(task.bands), "fields": fields}
     need = observed_bytes(method, shape, task.halo, **held)
     if fits(need, shape, task.halo):
         yield where, reaching
@@ -185,8 +186,7 @@ def _reaching(task: BlockTask, groups: tuple[Group, ...], box: GeoBox) -> tuple[
                 touched[layer.grid] = source_window(layer, box) is not None
         return not layers or any(touched[layer.grid] for layer in layers)
 
-    kept = (tuple(scene for scene in group if reaches(scene)) for group in groups)
-    return tuple(group for group in kept if group)
+    return tuple(group for group in groups if any(reaches(scene) for scene in group))  # whole: its time is the first's
 
 
 def without(groups: tuple[Group, ...], failures: Iterable[Failure]) -> tuple[Group, ...]:

@@ -239,3 +239,11 @@ def test_a_reduction_takes_no_more_memory_than_its_method_says(method):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak <= METHODS[method].memory(512 * 512, len(BANDS))
+
+
+@pytest.mark.parametrize("method", ["median", "geomedian"])
+def test_bands_and_qa_of_other_chunks(method):
+    whole = cube()
+    lazy = whole.chunk(y=10, x=25).assign(qa=whole.qa.chunk(y=4, x=7))
+    made = composite(lazy, "P1M", method, period="2018-01/2018-03")
+    xr.testing.assert_identical(made.compute(), composite(whole, "P1M", method, period="2018-01/2018-03"))

@@ -24,6 +24,7 @@ from musyq_cube.plan.estimate import count_observations
 from musyq_cube.read import group_scenes
 from musyq_cube.read.prepare import READ_STEPS, prepare
 from musyq_cube.scene import Angles, Quality, Relief, Scene, Source, SourceGrid
+from musyq_cube.types import QA
 
 SCHEMA = Path(__file__).parents[2] / "catalogs/extensions/normalization/v1.0.0/schema.json"
 GRID = SourceGrid("EPSG:32650", (30.0, 0.0, 400_000.0, 0.0, -30.0, 4_500_000.0), (100, 100))
@@ -153,3 +154,24 @@ def test_rules() -> None:
     assert needs("toa", ("topography",)) == ()
     with pytest.raises(NormalizeError, match="polish"):
         Rules(("polish",))
+
+
+def test_prepare_marks_what_is_second_best() -> None:
+    """Climatology and refused registrations hold for every pixel; gaps in the aerosol are a layer beside it."""
+    air = Atmosphere(True, "climatology 0.1", 0.1, "climatology")
+    kept = Geometric(False, "native geolocation kept: only 1 tie points")
+    made = prepare(scene(normalization=Normalization("s", kept, atmosphere=air)), ("geometric", "atmosphere"))
+    assert made.flags == QA.CLIMATOLOGY_AOD | QA.BACKUP
+    assert prepare(scene(normalization=Normalization("s", kept)), ()).flags == 0
+    seen = prepare(scene(normalization=FULL.replace(mask=None)), ("atmosphere",))
+    assert seen.flags == 0
+    assert (seen.qa[0].source.href, seen.qa[0].source.layer) == ("/x/aod.zarr", "qa")
+    assert {meaning for _, _, meaning in seen.qa[0].rules} == {QA.GAP_FILLED.value, QA.CLIMATOLOGY_AOD.value}
+
+
+def test_a_ring_around_clouds_is_not_taken_without_the_clouds() -> None:
+    native = Quality(Source("/x/qa.tif", GRID), ((1, 1, QA.CLOUD.value),))
+    made = prepare(scene(normalization=FULL.replace(atmosphere=None), qa=(native,)), ())
+    told = {meaning for _, _, meaning in made.qa[1].rules}
+    assert QA.SHADOW.value in told
+    assert not told & {QA.CLOUD.value, QA.ADJACENT.value, QA.FILL.value}
