@@ -149,16 +149,16 @@ def becomes(scene: Scene, request: Request) -> str:
 
 def _check_steps(quantity: str, request: Request, scenes: Sequence[Scene]) -> None:
     """Refuse steps that would do nothing."""
-    if "topography" in request.normalize and not any(scene.relief for scene in scenes):
-        raise PlanError(
-            f"normalize=topography: none of the {len(scenes)} scenes can be corrected for its terrain; run "
-            "`musyq normalize --dem`, or leave the step out"
-        )
     idle = [step for step in ("topography", "direction", "spectral") if step in request.normalize]
     if quantity == "toa" and idle:
         raise PlanError(
             f"normalize={', '.join(idle)}: top-of-atmosphere reflectance cannot be brought to level ground, another "
             "direction or spectrum; add 'atmosphere', or leave these steps out"
+        )
+    if "topography" in request.normalize and not any(scene.relief for scene in scenes):
+        raise PlanError(
+            f"normalize=topography: none of the {len(scenes)} scenes can be corrected for its terrain; run "
+            "`musyq normalize --dem`, or leave the step out"
         )
 
 

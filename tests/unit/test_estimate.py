@@ -33,9 +33,13 @@ def test_more_of_anything_needs_more(name: str) -> None:
 def test_the_fields_of_normalization_are_counted() -> None:
     size = {"observations": 10, "bands": 4}
     orders = (None, Rules(), Rules(("atmosphere", "topography")))
-    need = [observed_bytes(METHODS["median"], (256, 256), 0, **size, fields=field_bytes(r)) for r in orders]
+    method = METHODS["median"]
+    need = [observed_bytes(method, (256, 256), 0, **size, fields=field_bytes(r, method, 4, 1)) for r in orders]
     assert need[0] < need[1]
     assert need[2] - need[1] >= 256 * 256 * 10 * 3 * 4  # saa, slope, aspect
+    # of two sensors the certificate holds every band before and after each of three steps
+    joint = METHODS["geomedian"]
+    assert field_bytes(Rules(), joint, 6, 2) - field_bytes(Rules(), joint, 6, 1) == 4 * 6 * 4
 
 
 def test_the_limit_can_be_set() -> None:
