@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from musyq_cube.errors import NormalizeError
 from musyq_cube.normalize._correlate import Match, refine
 
 Array: TypeAlias = np.ndarray[Any, Any]
@@ -53,7 +54,12 @@ def _displacements(target: Array, base: Array, margin: int) -> Array:
 
 def _library() -> Any:
     """Import scikit-image when it is first needed."""
-    return importlib.import_module("skimage.feature")
+    try:
+        return importlib.import_module("skimage.feature")
+    except ImportError as error:
+        raise NormalizeError(
+            'method="sift" needs scikit-image: pip install "musyq-cube[sift]", or take method="phase"'
+        ) from error
 
 
 def _features(image: Array) -> tuple[Array, Array] | None:
