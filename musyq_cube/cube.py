@@ -34,6 +34,7 @@ from musyq_cube.read.block import (
 )
 from musyq_cube.read.prepare import READ_STEPS, prepare
 from musyq_cube.sensor import sensor
+from musyq_cube.types import METRES_PER_DEGREE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,7 +57,6 @@ Share of its size by which a footprint grows before it is compared with a block.
 Catalogues round footprints; a scene too many costs a header, a scene too few would cost pixels.
 """
 
-METRES_PER_DEGREE = 111_320.0
 
 BLOCKS = (1024, 512, 256)
 """Sizes of chunks that are chosen from: large ones decode fewer source tiles twice, small ones need less memory."""

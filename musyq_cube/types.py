@@ -14,6 +14,9 @@ Resampling: TypeAlias = Literal["nearest", "bilinear", "cubic", "average"]
 OnError: TypeAlias = Literal["raise", "skip"]
 """What a scene that cannot be read does to the work: end it, or be recorded and left out."""
 
+METRES_PER_DEGREE = 111_320.0
+"""Of longitude at the equator: how pixels in degrees are compared with those in metres."""
+
 NEAR_INFRARED = ("nir08", "nir")
 """The narrow (0.85–0.88 µm) and the broad (0.76–0.90 µm) band: sensors have one or both, formulas take either."""
 

@@ -11,7 +11,7 @@ from musyq_cube.catalog._adapt_item import ItemView, as_nodata, as_number, parse
 from musyq_cube.catalog._adapt_match import HDF, recognise
 from musyq_cube.catalog._adapt_product import adapt_product, is_product
 from musyq_cube.errors import CatalogError
-from musyq_cube.normalization import Normalization
+from musyq_cube.normalization import FIELD, Normalization
 from musyq_cube.scene import Angles, Quality, Scene, Source
 
 if TYPE_CHECKING:
@@ -244,12 +244,12 @@ def _any_time(text: str) -> str | None:
 
 def _normalization(view: ItemView) -> Normalization | None:
     """Return what ``characterize`` stored on the Item."""
-    stored = view.get("musyq:normalization")
+    stored = view.get(FIELD)
     if stored is None:
         return None
     try:
         return Normalization.from_dict({"scene": view.id} | stored)
     except (TypeError, KeyError, AttributeError) as error:
         raise CatalogError(
-            f"item {view.id}: musyq:normalization cannot be understood ({error}); run `musyq normalize` again"
+            f"item {view.id}: {FIELD} cannot be understood ({error}); run `musyq normalize` again"
         ) from error

@@ -13,8 +13,8 @@ from musyq_cube.catalog import storage
 from musyq_cube.catalog.items import make_item
 from musyq_cube.catalog.recognise import candidates
 from musyq_cube.catalog.walk import walk
-from musyq_cube.catalog.write import commit, stored_item
-from musyq_cube.errors import CatalogError, MusyqError
+from musyq_cube.catalog.write import commit, own_href, stored_item
+from musyq_cube.errors import MusyqError
 from musyq_cube.sensor import sensor as get_sensor
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def register(
     """
     if sensor is not None:
         get_sensor(sensor)
-    href = _href(catalog)
+    href = own_href(catalog, "cannot be registered into; give")
     files, failed = walk(paths)
     found = list(candidates(files, sensor))
     skipped, items, existing = list(failed), [], []
@@ -145,10 +145,3 @@ def _distinct(items: list[pystac.Item], skipped: list[tuple[str, str]]) -> list[
             where = next(iter(item.assets.values())).href
             skipped.append((where, f"{item.id}: another scene of this call has the same id and other files"))
     return list(kept.values())
-
-
-def _href(catalog: Catalog | str | Path) -> str:
-    href = storage.absolute(catalog if isinstance(catalog, str | Path) else catalog.href)
-    if href.startswith(("http://", "https://")) or href.endswith(".parquet"):
-        raise CatalogError(f"{href}: cannot be registered into; give a folder or an s3:// prefix")
-    return href.removesuffix("/catalog.json")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pystac
 
 from musyq_cube.catalog import storage
-from musyq_cube.catalog.write import commit
+from musyq_cube.catalog.write import commit, own_href
 from musyq_cube.errors import CatalogError
 from musyq_cube.normalization import EXTENSION, FIELD
 
@@ -43,10 +43,7 @@ def remember(catalog: Catalog | str | Path, found: Iterable[tuple[Scene, Normali
     """
     href, changed = check_writable(catalog), []
     for scene, normalization in found:
-        path = storage.join(_folder(href, scene), f"{scene.id}.json")
-        if not storage.exists(path):
-            raise CatalogError(f"{path}: there is no such Item; register the scene first")
-        item = pystac.Item.from_dict(storage.read_json(path))
+        item = pystac.Item.from_dict(storage.read_json(_path(href, scene)))
         item.properties[FIELD] = normalization.to_dict()
         if EXTENSION not in item.stac_extensions:
             item.stac_extensions.append(EXTENSION)
@@ -59,8 +56,12 @@ def layers_folder(catalog: Catalog | str | Path, scene: Scene) -> str:
     return storage.join(check_writable(catalog), scene.collection or "items", "normalization")
 
 
-def _folder(href: str, scene: Scene) -> str:
-    return storage.join(href, scene.collection or "items", scene.id)
+def _path(href: str, scene: Scene) -> str:
+    """Return where the Item of a scene is, or raise CatalogError where there is none."""
+    path = storage.join(href, scene.collection or "items", scene.id, f"{scene.id}.json")
+    if not storage.exists(path):
+        raise CatalogError(f"{path}: there is no such Item; register the scene first")
+    return path
 
 
 def check_registered(catalog: Catalog | str | Path, scenes: Iterable[Scene]) -> None:
@@ -74,9 +75,7 @@ def check_registered(catalog: Catalog | str | Path, scenes: Iterable[Scene]) -> 
     """
     href = check_writable(catalog)
     for scene in scenes:
-        path = storage.join(_folder(href, scene), f"{scene.id}.json")
-        if not storage.exists(path):
-            raise CatalogError(f"{path}: there is no such Item; register the scene first")
+        _path(href, scene)
 
 
 def check_writable(catalog: Catalog | str | Path) -> str:
@@ -88,8 +87,4 @@ def check_writable(catalog: Catalog | str | Path) -> str:
     CatalogError
         If it is of a kind that cannot be written: an API, a parquet file.
     """
-    place = catalog.href if hasattr(catalog, "href") else catalog
-    href = storage.absolute(place).removesuffix("/catalog.json")
-    if href.startswith(("http://", "https://")) or href.endswith(".parquet"):
-        raise CatalogError(f"{href}: cannot be written; normalize the scenes of a folder or an s3:// prefix")
-    return href
+    return own_href(catalog, "cannot be written; normalize the scenes of")

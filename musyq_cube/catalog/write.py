@@ -6,6 +6,7 @@ import datetime as dt
 import json
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pystac
@@ -20,6 +21,7 @@ from musyq_cube.sensor import sensors
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from musyq_cube.catalog.catalog import Catalog
     from musyq_cube.types import JSON
 
 _JSON, _GEOJSON = "application/json", "application/geo+json"
@@ -74,6 +76,21 @@ def rebuild(href: str) -> int:
         total += len(data)
     _write_root(href, collections)
     return total
+
+
+def own_href(catalog: Catalog | str | Path, said: str) -> str:
+    """
+    Return the href of a catalogue of our own, without ``catalog.json``.
+
+    Raises
+    ------
+    CatalogError
+        If it is of a kind that cannot be written (an API, a parquet file); `said` begins what is told.
+    """
+    href = storage.absolute(catalog if isinstance(catalog, str | Path) else catalog.href)
+    if href.startswith(("http://", "https://")) or href.endswith(".parquet"):
+        raise CatalogError(f"{href}: {said} a folder or an s3:// prefix")
+    return href.removesuffix("/catalog.json")
 
 
 def stored_item(href: str, item: pystac.Item) -> pystac.Item | None:

@@ -14,9 +14,9 @@ from musyq_cube.composite.joint import MADS, reduce_joint
 from musyq_cube.composite.observations import EVIDENCE, Observations, reduce_qa
 from musyq_cube.errors import CompositeError
 from musyq_cube.mask import cloud_distance
-from musyq_cube.mask.core import band_names
 from musyq_cube.methods import Method, get_method
 from musyq_cube.period import Period, parse_period, split
+from musyq_cube.read.attributes import band_names
 from musyq_cube.types import NEAR_INFRARED, QA
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ import xarray as xr
 
 from musyq_cube.errors import CompositeError
 from musyq_cube.kernels.morphology import distance
-from musyq_cube.types import QA, UNCLEAR
+from musyq_cube.read.attributes import band_names
+from musyq_cube.types import METRES_PER_DEGREE, QA, UNCLEAR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -24,18 +25,6 @@ QaArray: TypeAlias = npt.NDArray[np.uint16]
 
 SURROUNDED = QA.CLOUD | QA.SHADOW | QA.CIRRUS
 """Bits whose surroundings are suspect: what `dilate` grows and `cloud_distance` measures from."""
-
-NOT_BANDS = frozenset(
-    {"qa", "sza", "saa", "vza", "vaa", "raa", "cloud_distance", "aod", "tcwv", "ozone", "elevation", "slope", "aspect"}
-)
-"""Variables of a cube that are about the observation, not observed."""
-
-METRES_PER_DEGREE = 111_320.0
-
-
-def band_names(ds: xr.Dataset) -> list[str]:
-    """Return the names of the observed variables of a cube: those on (time, y, x) that are not QA or angles."""
-    return [str(n) for n, v in ds.data_vars.items() if n not in NOT_BANDS and v.dims == ("time", "y", "x")]
 
 
 def halo(dilate: float, resolution: float, distance: float = 0.0) -> int:

@@ -10,14 +10,13 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from musyq_cube.scene import SourceGrid
+from musyq_cube.types import METRES_PER_DEGREE
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
 Array: TypeAlias = np.ndarray[Any, Any]
 F32: TypeAlias = "npt.NDArray[np.float32]"
-
-METRES_PER_DEGREE = 111_320.0
 
 
 @dataclass(frozen=True)

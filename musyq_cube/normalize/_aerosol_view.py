@@ -13,7 +13,7 @@ from musyq_cube.read import group_scenes, read_block
 from musyq_cube.read.warp import source_grid
 from musyq_cube.scene import SourceGrid
 from musyq_cube.sensor import sensor as get_sensor
-from musyq_cube.types import QA, UNCLEAR
+from musyq_cube.types import METRES_PER_DEGREE, QA, UNCLEAR
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -186,6 +186,6 @@ def _geobox(grid: SourceGrid, window: float) -> GeoBox:
     """Return a scene's grid at a whole multiple of its pixel size, edges at multiples of it from the CRS origin."""
     native = abs(grid.transform[0])
     geographic = grid.geobox.crs is not None and grid.geobox.crs.geographic
-    size = window / 111_320.0 if geographic else window
+    size = window / METRES_PER_DEGREE if geographic else window
     step = native * max(1, round(size / PIXELS / native))
     return GeoBox.from_bbox(grid.geobox.extent.boundingbox, grid.crs, resolution=step)

@@ -17,7 +17,7 @@ from musyq_cube.normalize._detect_limits import Limits
 from musyq_cube.read.angles import load_directions
 from musyq_cube.read.block import group_scenes, read_block
 from musyq_cube.read.warp import source_grid
-from musyq_cube.types import NEAR_INFRARED
+from musyq_cube.types import METRES_PER_DEGREE, NEAR_INFRARED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,8 +45,6 @@ _SAME = 0.5
 _ALIKE = (1.05, 0.02)
 """Factor and sum by which two dates of the same ground differ at most in blue through the air."""
 _LIMITS = Limits()
-_DEGREE = 111_320.0
-"""Metres of latitude."""
 LAYER = "qa"
 """Name of the array in the store."""
 
@@ -161,7 +159,7 @@ def mask_grid(scene: Scene, finest: float | None = None) -> GeoBox:
         raise NormalizeError(f"{scene.id}: the scene has no band that its sensor defines")
     box = source_grid(max(scene.bands, key=lambda band: band[0] in _SHARP)[1]).geobox
     if box.crs is not None and box.crs.geographic:
-        place, metres = scene.geometry.representative_point(), abs(box.affine.e) * _DEGREE
+        place, metres = scene.geometry.representative_point(), abs(box.affine.e) * METRES_PER_DEGREE
         grid = get_grid(f"utm-{round(max(metres, finest or FINEST[0]))}m")
         return grid.zone(place.x, place.y).geobox(scene.geometry)
     if finest is not None:

@@ -15,11 +15,10 @@ from odc.geo.geobox import GeoBox
 from scipy import ndimage
 
 from musyq_cube.read.block import read_band, read_qa
-from musyq_cube.read.mapping import METRES_PER_DEGREE
 from musyq_cube.read.prepare import prepare
 from musyq_cube.read.warp import choose_method, source_grid
 from musyq_cube.scene import Scene
-from musyq_cube.types import QA, UNCLEAR
+from musyq_cube.types import METRES_PER_DEGREE, QA, UNCLEAR
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

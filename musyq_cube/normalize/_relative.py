@@ -18,7 +18,7 @@ from musyq_cube.normalize.spectral import match
 from musyq_cube.read.block import group_scenes, read_block
 from musyq_cube.read.prepare import prepare
 from musyq_cube.read.warp import source_grid
-from musyq_cube.types import UNCLEAR
+from musyq_cube.types import METRES_PER_DEGREE, UNCLEAR
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +36,6 @@ FINEST = 60.0
 """Metres of the pixels that are compared, and two of the sensor's: misregistration matters less then."""
 MOST = 1000
 """Pixels along the compared image; larger scenes are compared on coarser pixels."""
-METRES_PER_DEGREE = 111_320.0
 RULES = Rules(("atmosphere", "direction"))
 
 

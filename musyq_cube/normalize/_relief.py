@@ -15,10 +15,11 @@ from musyq_cube.normalize.cube import observations
 from musyq_cube.normalize.rules import COARSE, Rules
 from musyq_cube.normalize.topography import estimate_c
 from musyq_cube.read import group_scenes, read_block
-from musyq_cube.read.mapping import METRES_PER_DEGREE, ratio
+from musyq_cube.read.mapping import ratio
 from musyq_cube.read.prepare import dem_source, prepare
 from musyq_cube.read.warp import source_grid
 from musyq_cube.scene import Relief
+from musyq_cube.types import METRES_PER_DEGREE
 
 if TYPE_CHECKING:
     from musyq_cube.normalization import Field

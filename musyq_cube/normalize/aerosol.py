@@ -25,6 +25,7 @@ from musyq_cube.normalize._aerosol_lattice import Lattice, fill_gaps, lattice, o
 from musyq_cube.normalize._aerosol_methods import Found, clearest, dark_target, known_ground
 from musyq_cube.normalize._aerosol_view import Tables, View, view, window_of
 from musyq_cube.normalize.lut import load
+from musyq_cube.normalize.rules import HAZY
 from musyq_cube.scene import Source, SourceGrid
 from musyq_cube.types import QA
 
@@ -43,8 +44,6 @@ Known: TypeAlias = "Callable[[View, SourceGrid], F32 | None]"
 
 CLIMATOLOGY = 0.1
 """AOD where nothing is known."""
-HIGH = 0.5
-"""AOD from which pixels carry the bit HIGH_AOD."""
 BACKGROUND = 0.05
 """AOD of the clearest date of a series."""
 CHANGE = 0.15
@@ -291,7 +290,7 @@ def _climatology(seen: View, windows: Lattice, model: str, refused: Sequence[str
 
 
 def _field(aod: Array, qa: Array, uncertainty: Array, count: Array, grid: SourceGrid, method: str) -> AodField:
-    bits = qa.astype(np.uint16) | np.where(aod > HIGH, np.uint16(QA.HIGH_AOD), np.uint16(0))
+    bits = qa.astype(np.uint16) | np.where(aod > HAZY, np.uint16(QA.HIGH_AOD), np.uint16(0))
     return AodField(aod.astype(np.float32), bits, uncertainty.astype(np.float32), count, grid, method)
 
 

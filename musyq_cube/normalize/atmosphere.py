@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from musyq_cube.normalize.lut import load
+from musyq_cube.normalize.rules import HAZY, MAX_SZA, MAX_VZA
 from musyq_cube.types import QA
 
 if TYPE_CHECKING:
@@ -16,10 +17,6 @@ if TYPE_CHECKING:
 F32: TypeAlias = npt.NDArray[np.float32]
 Array: TypeAlias = np.ndarray[Any, Any]
 
-HAZY = 0.5
-"""Aerosol optical depth above which surface reflectance is marked uncertain."""
-LOW_SUN, HIGH_VIEW = 75.0, 60.0
-"""Degrees beyond which it is marked."""
 BRIGHTEST = 1.6
 """Reflectance above which, as below 0, a value is kept but marked."""
 ADJACENCY_RADIUS = 1000.0
@@ -67,8 +64,8 @@ def apply_atmosphere(
     qa = np.zeros(shape, np.uint16)
     for bad, bit in (
         (np.asarray(aod) > HAZY, QA.HIGH_AOD),
-        (np.asarray(sza) > LOW_SUN, QA.LOW_SUN),
-        (np.asarray(vza) > HIGH_VIEW, QA.HIGH_VIEW),
+        (np.asarray(sza) > MAX_SZA, QA.LOW_SUN),
+        (np.asarray(vza) > MAX_VZA, QA.HIGH_VIEW),
         *(((v < 0.0) | (v > BRIGHTEST), QA.OUT_OF_RANGE) for v in surface.values()),
     ):
         qa |= np.where(bad, np.uint16(bit), np.uint16(0))

@@ -12,6 +12,7 @@ from musyq_cube.errors import NormalizeError
 from musyq_cube.kernels.pairs import BINS, TOP
 from musyq_cube.normalize._pairs import DAY, Key, Moments, Statistics, Sums, accumulate, near_pairs
 from musyq_cube.normalize.direction import FIXED
+from musyq_cube.read.attributes import NOT_BANDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Certificate", "Key", "Moments", "Statistics", "Sums", "accumulate", "certificate", "near_pairs"]
 
-_ABOUT = frozenset({"qa", "sza", "vza", "raa", "saa", "vaa", "aod", "tcwv", "ozone", "elevation", "cloud_distance"})
 _LABELS = {
     "n": ("pairs of pixels", "1"),
     "bias": ("mean difference y - x", "1"),
@@ -273,7 +273,7 @@ def _load(states: Mapping[str, xr.Dataset]) -> dict[str, dict[str, Any]]:
 
 
 def _reflectances(ds: xr.Dataset) -> list[str]:
-    names = [str(n) for n, v in ds.data_vars.items() if set(v.dims) == {"time", "y", "x"} and n not in _ABOUT]
+    names = [str(n) for n, v in ds.data_vars.items() if set(v.dims) == {"time", "y", "x"} and n not in NOT_BANDS]
     return [n for n in names if not n.startswith("lwir") and ds[n].dtype.kind == "f"]
 
 

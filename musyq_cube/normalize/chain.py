@@ -12,7 +12,7 @@ import numpy as np
 from musyq_cube.errors import NormalizeError
 from musyq_cube.normalize.atmosphere import apply_atmosphere
 from musyq_cube.normalize.direction import apply_direction
-from musyq_cube.normalize.rules import CHAIN, needs
+from musyq_cube.normalize.rules import CHAIN, HAZY, MAX_SZA, MAX_VZA, needs
 from musyq_cube.normalize.spectral import apply_spectral, match
 from musyq_cube.normalize.topography import GRAZING, apply_topography, illumination
 from musyq_cube.sensor import sensor as get_sensor
@@ -30,10 +30,6 @@ Bands: TypeAlias = "dict[str, Array]"
 
 LONGEST = 2.6
 """Micrometres up to which a band is corrected: beyond it, it sees heat."""
-MAX_SZA, MAX_VZA = 75.0, 60.0
-"""Degrees beyond which nothing is corrected: the models do not hold there."""
-HAZY = 0.5
-"""Aerosol optical depth above which surface reflectance is marked uncertain."""
 _SHADE = np.cos(np.radians(GRAZING))
 WITHOUT_RELIEF = (
     "characterize the scenes with an elevation model, and name 'topography' among the corrections of the cube too"

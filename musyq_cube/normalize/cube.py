@@ -11,18 +11,15 @@ import xarray as xr
 from musyq_cube.errors import NormalizeError
 from musyq_cube.normalize.chain import WITHOUT_RELIEF, Observation, check_bands, normalize_bands
 from musyq_cube.normalize.rules import CHAIN, PIXEL_STEPS, Rules, choose_reference, quantity_after
+from musyq_cube.read.attributes import ANGLES, FIELDS, RELIEF, band_names
+from musyq_cube.types import METRES_PER_DEGREE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
-ANGLES = ("sza", "vza", "raa")
-AIR = ("aod", "tcwv", "ozone", "elevation")
-RELIEF = ("saa", "slope", "aspect")
-NOT_BANDS = frozenset({"qa", *ANGLES, *AIR, *RELIEF, "vaa", "cloud_distance"})
 LABELS = ("sensor", "quantity", "aerosol", "topography")
-METRES_PER_DEGREE = 111_320.0
 
 
 def normalize(
@@ -73,8 +70,8 @@ def normalize(
     """
     rules = Rules(tuple(steps), reference or choose_reference(_resolution(cube)), sun)
     _check(cube, rules)
-    names = [str(n) for n, v in cube.data_vars.items() if n not in NOT_BANDS and v.dims == ("time", "y", "x")]
-    used = (*AIR, *(RELIEF if "topography" in rules.steps else ()))
+    names = band_names(cube)
+    used = (*FIELDS, *(RELIEF if "topography" in rules.steps else ()))
     layers = [name for name in ("qa", *ANGLES, *used) if name in cube]
     labels = _labels(cube)
     kinds = sorted(set(labels))
@@ -103,7 +100,7 @@ def normalize(
 
 def observations(block: xr.Dataset) -> list[Observation]:
     """Return what the steps must know of each time step of a block (numpy) that `read_block` made."""
-    layers = [name for name in (*ANGLES, *AIR, *RELIEF) if name in block]
+    layers = [name for name in (*ANGLES, *FIELDS, *RELIEF) if name in block]
     return [
         _observation(label, {name: block[name].values[t] for name in layers}) for t, label in enumerate(_labels(block))
     ]
@@ -159,7 +156,7 @@ def _check(cube: xr.Dataset, rules: Rules) -> None:
     if "topography" in rules.steps and "topography" not in cube.coords:
         raise NormalizeError(f"no time step can be corrected for its terrain: {WITHOUT_RELIEF}")
     if "spectral" in rules.steps:
-        names = [str(n) for n, v in cube.data_vars.items() if n not in NOT_BANDS and v.dims == ("time", "y", "x")]
+        names = band_names(cube)
         for sensor in sorted(set(cube["sensor"].values.tolist())):
             check_bands(sensor, names, rules.reference)
     if "atmosphere" not in rules.steps:
@@ -177,7 +174,7 @@ def _check(cube: xr.Dataset, rules: Rules) -> None:
             f"({scenes}{' …' if bare.sum() > 3 else ''}): run musyq_cube.characterize on the scenes, or leave the step "
             "'atmosphere' out"
         )
-    if (cube["quantity"].values == "toa").any() and (lacking := [name for name in AIR if name not in cube]):
+    if (cube["quantity"].values == "toa").any() and (lacking := [name for name in FIELDS if name not in cube]):
         raise NormalizeError(f"the cube has no {', '.join(lacking)}: make it of characterized scenes, with angles=True")
 
 

@@ -20,8 +20,10 @@ CHAIN = ("atmosphere", "topography", "direction", "spectral")
 APPLIED = ("geometric", "calibration", *PIXEL_STEPS)
 """The steps that an order applies where it does not name them: all but the optional one."""
 FINE_REFERENCE, COARSE_REFERENCE = "landsat8-oli", "modis-terra"
-MAX_SUN = 75.0
-"""Degrees of solar zenith up to which directions are modelled."""
+MAX_SZA, MAX_VZA = 75.0, 60.0
+"""Degrees beyond which nothing is corrected: the models do not hold there (as in `musyq_cube.kernels.brdf`)."""
+HAZY = 0.5
+"""Aerosol optical depth above which surface reflectance is marked uncertain."""
 COARSE = 250.0
 """Metres of pixel from which MODIS bands are the reference, not those of OLI."""
 
@@ -41,8 +43,8 @@ class Rules:
         unknown = [step for step in self.steps if step not in STEPS]
         if unknown:
             raise NormalizeError(f"steps={', '.join(unknown)}: there are {', '.join(STEPS)}")
-        if self.sun is not None and not 0 <= self.sun <= MAX_SUN:
-            raise NormalizeError(f"sun={self.sun!r}: give degrees, 0…{MAX_SUN:g}")
+        if self.sun is not None and not 0 <= self.sun <= MAX_SZA:
+            raise NormalizeError(f"sun={self.sun!r}: give degrees, 0…{MAX_SZA:g}")
 
 
 def choose_reference(resolution: float) -> str:

@@ -39,20 +39,6 @@ Method: TypeAlias = Literal["best", "published", "generated"]
 
 LIMIT = 40.0
 """Bands whose centres are further apart (nm) are not made alike from spectral responses unless forced."""
-COARSE = 250.0
-"""Pixels of this size (m) and above are normalized to MODIS, smaller ones to OLI."""
-
-
-def reference_for(resolution: float) -> str:
-    """
-    Return the sensor whose bands are the reference for pixels of a size in metres.
-
-    Examples
-    --------
-    >>> reference_for(30), reference_for(926.6)
-    ('landsat8-oli', 'modis-terra')
-    """
-    return "modis-terra" if resolution >= COARSE else "landsat8-oli"
 
 
 def band_mean(spectrum: tuple[ArrayLike, ArrayLike], srf: tuple[ArrayLike, ArrayLike]) -> Array:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from musyq_cube.errors import MusyqError, PlanError
 from musyq_cube.methods import get_method
 from musyq_cube.normalization import STEPS
-from musyq_cube.normalize.rules import CHAIN, FINE_REFERENCE, Rules
+from musyq_cube.normalize.rules import CHAIN, FINE_REFERENCE, MAX_SZA, Rules
 from musyq_cube.period import parse_period, split
 from musyq_cube.products.recipe import get_recipe, resolution_label
 from musyq_cube.sensor import sensors
@@ -69,7 +69,7 @@ class Request:
         unknown = ", ".join(step for step in self.normalize if step not in STEPS)
         _check(not unknown, "normalize", unknown, f"name steps among {', '.join(STEPS)}")
         _check(self.reference is None or self.reference in sensors(), "reference", self.reference, "name a sensor")
-        _check(self.sun is None or 0 <= self.sun <= 75, "sun", self.sun, "give degrees, 0…75")
+        _check(self.sun is None or 0 <= self.sun <= MAX_SZA, "sun", self.sun, f"give degrees, 0…{MAX_SZA:g}")
         _check(self.dilate >= 0, "dilate", self.dilate, "give metres, 0 or more")
         _check(0 < self.max_cloud <= 100, "max_cloud", self.max_cloud, "give percent, above 0 to 100")
         _check(16 <= self.chunk <= 8192, "chunk", self.chunk, "give pixels, 16…8192 (512 suits tile servers)")

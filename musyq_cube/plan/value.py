@@ -23,6 +23,7 @@ from musyq_cube.plan.select import LeftOut, to_rows
 from musyq_cube.products.recipe import get_recipe
 from musyq_cube.scene import Scene, SourceGrid
 from musyq_cube.store import access
+from musyq_cube.types import METRES_PER_DEGREE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 Place = TypeVar("Place", bound="str | Path")
 ALGORITHM = ".".join(__version__.split(".")[:2])
 """What of the package version is a part of identity: patch releases do not change numbers."""
-METRES_PER_DEGREE = 111_320.0
 FORMAT = 1
 """Version of the saved plan."""
 

@@ -11,6 +11,8 @@ from musyq_cube.types import QA, QA_MEANINGS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import xarray as xr
+
     from musyq_cube.read.fuse import Group
 
 Scale: TypeAlias = Literal["reflectance", "dn"]
@@ -19,6 +21,8 @@ FIELDS = ("aod", "tcwv", "ozone", "elevation")
 """The air over scenes that are to be corrected for it."""
 RELIEF = ("saa", "slope", "aspect")
 """The sun's azimuth and the ground below scenes that are to be corrected for their terrain."""
+NOT_BANDS = frozenset({"qa", *ANGLES, *FIELDS, *RELIEF, "vaa", "cloud_distance"})
+"""Variables of a cube that are about the observation, not observed."""
 HEAT = ("lwir", "lst")
 """How names of temperature bands begin."""
 DERIVED = ("ndvi", "evi", "emis")
@@ -35,6 +39,11 @@ ANGLE_NAMES = {  # name: (long_name, standard_name, units)
     "slope": ("slope of the ground", "ground_slope_angle", "degree"),
     "aspect": ("downhill direction of the ground, clockwise from north", None, "degree"),
 }
+
+
+def band_names(ds: xr.Dataset) -> list[str]:
+    """Return the observed variables of a cube: those on (time, y, x) that are not about the observation."""
+    return [str(n) for n, v in ds.data_vars.items() if n not in NOT_BANDS and v.dims == ("time", "y", "x")]
 
 
 def qa_attrs() -> dict[str, Any]:

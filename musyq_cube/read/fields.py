@@ -10,8 +10,9 @@ import numpy as np
 from musyq_cube.kernels.terrain import slope_aspect
 from musyq_cube.read.angles import load_angles, load_saa
 from musyq_cube.read.attributes import FIELDS
-from musyq_cube.read.mapping import METRES_PER_DEGREE, y_centres
+from musyq_cube.read.mapping import y_centres
 from musyq_cube.read.warp import read_into, read_values, source_window
+from musyq_cube.types import METRES_PER_DEGREE
 
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox

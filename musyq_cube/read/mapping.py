@@ -19,6 +19,7 @@ import numpy as np
 import pyproj
 
 from musyq_cube.errors import GridError
+from musyq_cube.types import METRES_PER_DEGREE
 
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
@@ -38,7 +39,6 @@ TOLERANCE = 0.001
 """Output pixels; the largest error of interpolation at the middle of a cell before it is evaluated exactly."""
 STEPS = ((100.0, 16), (250.0, 8), (1000.0, 4))
 """(resolution in metres, pixels between nodes): cells of about two kilometres, nearly linear in any projection."""
-METRES_PER_DEGREE = 111_320.0
 
 
 @dataclass(frozen=True, eq=False)

@@ -97,13 +97,17 @@ def _own_mask(mask: Field, native: QA) -> Quality:
     told = native | QA.FILL
     if native & QA.CLOUD:
         told |= QA.ADJACENT  # of clouds that are not taken
-    return Quality(_layer(mask), tuple((bit.value, bit.value, bit.value) for bit in QA if not told & bit))
+    return _bits(mask, ~told)
 
 
 def _filled(aod: Field) -> Quality:
     """Return where the aerosol was filled in, which is written beside it."""
-    bits = QA.GAP_FILLED | QA.CLIMATOLOGY_AOD
-    return Quality(_layer(Field(aod.href, "qa")), tuple((bit.value, bit.value, bit.value) for bit in QA if bit & bits))
+    return _bits(Field(aod.href, "qa"), QA.GAP_FILLED | QA.CLIMATOLOGY_AOD)
+
+
+def _bits(layer: Field, taken: QA) -> Quality:
+    """Return a layer of common QA bits of our own, of which some are taken."""
+    return Quality(_layer(layer), tuple((bit.value, bit.value, bit.value) for bit in QA if bit & taken))
 
 
 def _layer(field: Field) -> Source:
