@@ -162,6 +162,38 @@ def index(
     return Variable(name, scale=1e-4, nodata=-32768, valid=valid, long_name=long_name, standard_name=standard_name)
 
 
+def temperature(name: str, long_name: str, *, standard_name: str | None = None) -> Variable:
+    """Return the layer of a temperature: K, uint16, 0.01 a step, 0 where missing."""
+    return Variable(
+        name,
+        "uint16",
+        0.01,
+        nodata=0,
+        units="K",
+        valid=(150.0, 400.0),
+        long_name=long_name,
+        standard_name=standard_name,
+    )
+
+
+def flux(
+    name: str,
+    long_name: str,
+    *,
+    valid: tuple[float, float] = (-1000.0, 2000.0),
+    standard_name: str | None = None,
+) -> Variable:
+    """Return the layer of a flux: W m⁻², int16, 0.1 a step."""
+    return Variable(
+        name, scale=0.1, nodata=-32768, units="W m-2", valid=valid, long_name=long_name, standard_name=standard_name
+    )
+
+
+def fraction(name: str, long_name: str, *, standard_name: str | None = None) -> Variable:
+    """Return the layer of a fraction, 0…1: int16, 0.0001 a step."""
+    return index(name, long_name, valid=(0.0, 1.0), standard_name=standard_name)
+
+
 def uncertainty(of: Variable) -> Variable:
     """Return the layer ``<name>_unc``: one standard deviation of `of`, in its units and its step."""
     modifier = f"{of.standard_name} standard_error" if of.standard_name else None

@@ -185,15 +185,15 @@ def products(product: str | None, *, as_json: bool) -> None:
     \b
     Example: musyq products MuSQ.NDVI
     """
-    from musyq_cube.products.recipe import get_recipe, recipes
+    from musyq_cube.products.registry import get_recipe, recipes
 
     chosen = [get_recipe(product)] if product else list(recipes().values())
     if as_json:
-        fields = ("id", "title", "description", "quantity", "accepts", "roles", "version", "citation", "grid")
+        fields = ("id", "title", "description", "quantity", "family", "version", "citation", "grid")
         _print_json([{name: getattr(recipe, name) for name in fields} for recipe in chosen])
         return
-    rows = [(r.id, r.title, ", ".join(r.roles) or "all reflective", " > ".join(r.accepts), r.citation) for r in chosen]
-    _table("products", ("id", "title", "bands", "made from", "citation"), rows)
+    rows = [(r.id, r.title, r.family, " > ".join(a.name for a in r.algorithms), r.citation) for r in chosen]
+    _table("products", ("id", "title", "family", "algorithms", "citation"), rows)
 
 
 @main.command()

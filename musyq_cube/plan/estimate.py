@@ -239,6 +239,6 @@ def cores() -> int:
 
 
 def _layers(plan: Plan, product: str) -> int:
-    from musyq_cube.products.recipe import get_recipe
+    from musyq_cube.products.registry import get_recipe
 
     return len(get_recipe(product).variables(plan.bands))

@@ -20,7 +20,7 @@ from musyq_cube.plan.footprints import Footprints
 from musyq_cube.plan.request import Request, freeze_options, product_ids
 from musyq_cube.plan.select import LeftOut, Selection, relabel, select
 from musyq_cube.plan.value import Output, Part, Plan, output_key
-from musyq_cube.products.recipe import get_recipe
+from musyq_cube.products.registry import get_recipe
 from musyq_cube.scene import SourceGrid
 from musyq_cube.types import METRES_PER_DEGREE
 

@@ -13,7 +13,8 @@ from musyq_cube.methods import get_method
 from musyq_cube.normalization import STEPS
 from musyq_cube.normalize.rules import CHAIN, FINE_REFERENCE, MAX_SZA, Rules
 from musyq_cube.period import parse_period, split
-from musyq_cube.products.recipe import get_recipe, resolution_label
+from musyq_cube.products.recipe import resolution_label
+from musyq_cube.products.registry import get_recipe
 from musyq_cube.sensor import sensors
 
 if TYPE_CHECKING:

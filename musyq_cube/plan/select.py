@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from musyq_cube.errors import MusyqError, PlanError, ReadError
 from musyq_cube.methods import get_method
 from musyq_cube.normalize.rules import quantity_after
-from musyq_cube.products.recipe import NOT_SURFACE, ROLES, Recipe
+from musyq_cube.products.recipe import NOT_SURFACE, ROLES, Recipe, band
 from musyq_cube.sensor import sensors
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ def choose_quantity(quantities: Sequence[str], recipes: Sequence[Recipe]) -> str
     PlanError
         If there is none.
     """
-    accepted = [q for q in recipes[0].accepts if all(q in recipe.accepts for recipe in recipes)]
+    accepted = [q for q in recipes[0].algorithm.accepts if all(q in r.algorithm.accepts for r in recipes)]
     names = ", ".join(recipe.id for recipe in recipes)
     if not accepted:
         raise PlanError(
@@ -268,10 +268,10 @@ def _parts(scenes: Sequence[Scene], request: Request) -> dict[str, str]:
     method = get_method(request.method)
     out = {}
     for recipe in request.recipes:
-        for role in (*recipe.roles, *method.bands):
-            choices = [band for band in ROLES.get(role, (role,)) if have[band]]
-            best = max(choices, key=lambda band: (band in aim, have[band]), default=None)
-            out[role] = best or recipe.part(role, _all_bands(scenes))
+        for wanted in (*recipe.algorithm.inputs_of("band"), *(band(role) for role in method.bands)):
+            choices = [name for name in wanted.of if have[name]]
+            best = max(choices, key=lambda name: (name in aim, have[name]), default=None)
+            out[wanted.name] = best or recipe.part(wanted, _all_bands(scenes))
     return out
 
 

@@ -20,7 +20,7 @@ from musyq_cube.plan.estimate import Estimate, estimate
 from musyq_cube.plan.footprints import Footprints
 from musyq_cube.plan.request import Request
 from musyq_cube.plan.select import LeftOut, to_rows
-from musyq_cube.products.recipe import get_recipe
+from musyq_cube.products.registry import get_recipe
 from musyq_cube.scene import Scene, SourceGrid
 from musyq_cube.store import access
 from musyq_cube.types import METRES_PER_DEGREE

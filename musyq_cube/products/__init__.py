@@ -1,51 +1,36 @@
-"""Products: recipes, and the same mathematics on a composite, eager or lazy."""
+"""
+Products: recipes, and the same mathematics on a composite or cube, eager or lazy.
+
+Every product is also a function of its name: ``products.ndvi(ds)`` is ``get_recipe("MuSQ.NDVI").compute(ds)``.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from musyq_cube.products.recipe import Recipe, get_recipe, recipes
+from musyq_cube.products.recipe import Algorithm, Input, Recipe
+from musyq_cube.products.registry import get_recipe, recipes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import xarray as xr
 
-__all__ = ["Recipe", "arvi", "evi", "evi2", "get_recipe", "ndvi", "recipes"]
+__all__ = ["Algorithm", "Input", "Recipe", "get_recipe", "recipes"]
 
 
-def ndvi(ds: xr.Dataset) -> xr.Dataset:
-    """
-    NDVI of a composite or cube, with its uncertainty and evidence where `ds` has them.
-
-    Parameters
-    ----------
-    ds
-        Dataset with ``red`` and ``nir08`` or ``nir`` (reflectance).
-
-    Returns
-    -------
-    xarray.Dataset
-        ``ndvi`` (float32, -1…1), lazy if `ds` is.
-
-    Examples
-    --------
-    >>> import xarray as xr
-    >>> ds = xr.Dataset({"red": ("x", [0.07]), "nir": ("x", [0.35])})
-    >>> round(float(ndvi(ds).ndvi[0]), 6)
-    0.666667
-    """
-    return get_recipe("MuSQ.NDVI").compute(ds)
+def __getattr__(name: str) -> Callable[..., xr.Dataset]:
+    """Return the function of a product, such as `ndvi`."""
+    recipe = recipes().get(f"MuSQ.{name.upper()}")
+    if recipe is None or name != name.lower():
+        raise AttributeError(f"there is no product {name!r}; see musyq_cube.products.recipes()")
+    return partial(_make, recipe)
 
 
-def evi(ds: xr.Dataset) -> xr.Dataset:
-    """EVI of a composite or cube (needs blue, red and nir08 or nir); as :func:`ndvi`."""
-    return get_recipe("MuSQ.EVI").compute(ds)
+def __dir__() -> list[str]:
+    return sorted([*__all__, *(name.partition(".")[2].lower() for name in recipes())])
 
 
-def evi2(ds: xr.Dataset) -> xr.Dataset:
-    """Two-band EVI of a composite or cube (needs red and nir08 or nir); as :func:`ndvi`."""
-    return get_recipe("MuSQ.EVI2").compute(ds)
-
-
-def arvi(ds: xr.Dataset) -> xr.Dataset:
-    """ARVI of a composite or cube (needs blue, red and nir08 or nir); as :func:`ndvi`."""
-    return get_recipe("MuSQ.ARVI").compute(ds)
+def _make(recipe: Recipe, ds: xr.Dataset, *, algorithm: str | None = None, **options: Any) -> xr.Dataset:
+    return (recipe if algorithm is None else recipe.using(algorithm)).compute(ds, **options)

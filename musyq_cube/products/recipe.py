@@ -1,4 +1,4 @@
-"""Recipe: what a product is, what it needs, and how it is computed from a composite."""
+"""Recipe: what a product is, what it needs, and the algorithms that can make it, best first."""
 
 from __future__ import annotations
 
@@ -6,20 +6,27 @@ import dataclasses
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from musyq_cube.errors import PlanError
-from musyq_cube.products import indices
-from musyq_cube.products.propagate import propagate
-from musyq_cube.types import NEAR_INFRARED, QA
-from musyq_cube.variable import COUNT, DAY, QUALITY, Variable, index, reflectance, source, uncertainty
+from musyq_cube.types import NEAR_INFRARED
+from musyq_cube.variable import COUNT, DAY, QUALITY, Variable, reflectance, source, uncertainty
 
 if TYPE_CHECKING:
     import xarray as xr
 
-Formula: TypeAlias = Callable[..., "xr.DataArray"]
-"""A plain function whose arguments are the roles of a recipe, as DataArrays."""
+Kind: TypeAlias = Literal["band", "angle", "product", "ancillary", "sensor"]
+Over: TypeAlias = Literal["composite", "observations", "series"]
+Moment: TypeAlias = Literal["observation", "mean", "min", "max"]
+
+Function: TypeAlias = Callable[..., Any]
+"""
+Plain function of its inputs by name, as DataArrays (``sensor``: a string), eager or lazy, elementwise in y and x.
+
+It returns a DataArray where the recipe has one layer, else a mapping or Dataset by layer; it may add ``<layer>_unc``
+(else the uncertainty is propagated) and ``qa`` (bits to be set).
+"""
 
 ROLES: dict[str, tuple[str, ...]] = {"nir": NEAR_INFRARED}
 """What may play a part that sensors fill with different bands, in order of preference; others stand for themselves."""
@@ -29,8 +36,8 @@ NOT_SURFACE = frozenset(
 )
 """Bands that a reflectance mosaic leaves out: they see the atmosphere, heat, or the other bands once more."""
 
-EVIDENCE = ("count", "source", "day", "qa")
-"""Layers of the composite that every product carries along."""
+SURFACE = ("sr", "nbar")
+"""Quantities of scenes that are surface reflectance."""
 
 _DEFAULT_GRIDS = {
     "1km": "sinu-1km",
@@ -42,27 +49,115 @@ _RESOLUTION = re.compile(r"([1-9]\d*(?:\.\d+)?)(km|m)")
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """
-    One product: identity, inputs, layers and mathematics.
+class Input:
+    """One thing that an algorithm takes: an argument of its function, and where that comes from."""
 
-    `roles` are the bands that the formula takes; a recipe without formula is a mosaic of whatever bands there are.
+    name: str
+    """Argument of the function."""
+    kind: Kind
+    of: tuple[str, ...]
+    """Bands or angles that can play the part, best first; or one product (without resolution), or one quantity."""
+    sigma: float = 0.0
+    """Standard deviation, in the input's units, where the data carry none."""
+    layer: str | None = None
+    """Of a product: which layer; default its first."""
+    every: str | None = None
+    """Of a product: the length of the periods of a time series (``P5D``); None: the period of the order itself."""
+    at: Moment = "mean"
+    """Of an ancillary quantity: at the times of the observations, or the mean, least or greatest of the period."""
+    required: bool = True
+    """False: the function has a default for it."""
+
+
+def band(role: str, *others: str, sigma: float = 0.0, name: str = "", required: bool = True) -> Input:
     """
+    Return the input of a band: its common name, and others that would do.
+
+    Examples
+    --------
+    >>> band("nir").of
+    ('nir08', 'nir')
+    """
+    return Input(name or role, "band", (*ROLES.get(role, (role,)), *others), sigma, required=required)
+
+
+def angle(name: str) -> Input:
+    """Return the input of an angle in degrees (``sza``, ``vza``, ``raa``); only over observations and series."""
+    return Input(name, "angle", (name,))
+
+
+def product(
+    name: str, of: str, *, layer: str | None = None, every: str | None = None, sigma: float = 0.0, required: bool = True
+) -> Input:
+    """Return the input of another product, such as ``product("ndvi", "MuSQ.NDVI")``."""
+    return Input(name, "product", (of,), sigma, layer, every, required=required)
+
+
+def ancillary(name: str, of: str = "", *, sigma: float = 0.0, at: Moment = "mean", required: bool = True) -> Input:
+    """Return the input of an ancillary quantity (:data:`musyq_cube.quantities.QUANTITIES`)."""
+    return Input(name, "ancillary", (of or name,), sigma, at=at, required=required)
+
+
+SENSOR = Input("sensor", "sensor", ())
+"""The sensor id as text: the function is called for each sensor apart (empty: bands of several in one composite)."""
+
+
+@dataclass(frozen=True)
+class Algorithm:
+    """One way to make a product: its mathematics, and what it requires."""
+
+    name: str
+    """Lower case, unique in its recipe, such as ``split_window``."""
+    title: str
+    function: Function | None
+    """None: the composited bands themselves."""
+    inputs: tuple[Input, ...] = ()
+    accepts: tuple[str, ...] = SURFACE
+    """Quantities of scenes its bands may be, best first; one product never mixes them."""
+    over: Over = "composite"
+    """
+    What it takes: the composite (y, x); every clear observation (time, y, x), its results being reduced over the
+    period; or the whole series (time, y, x), which it reduces itself.
+    """
+    reduce: str = "median"
+    """Over observations: ``median``, ``mean``, ``max`` or ``min`` of the period."""
+    cloudy: bool = False
+    """Takes the observations under cloud too."""
+    sensors: tuple[str, ...] = ()
+    """Sensors it has coefficients for, with wildcards (``landsat?-*``); empty: any."""
+    least: int = 1
+    """Observations (over series: times) that it needs at least."""
+    reach: int = 0
+    """Pixels around a pixel that it looks at."""
+    error: float = 0.0
+    """Standard deviation of the algorithm itself, in the units of the first layer, added to what is propagated."""
+    backup: bool = False
+    """Its pixels get the bit BACKUP."""
+    citation: str = ""
+
+    def inputs_of(self, kind: Kind) -> tuple[Input, ...]:
+        """Return the inputs of one kind."""
+        return tuple(i for i in self.inputs if i.kind == kind)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One product: identity, layers, and algorithms in order of preference."""
 
     id: str
     title: str
     description: str
     quantity: str
-    """What the product is: ``toa``, ``sr`` or ``index``."""
-    accepts: tuple[str, ...]
-    """Quantities of scenes it can be made of, best first; one product never mixes them."""
-    roles: tuple[str, ...] = ()
+    """What the product is: ``toa``, ``sr``, ``index``, ``lst``, ``flux``, ``fraction``…"""
+    algorithms: tuple[Algorithm, ...]
     layers: tuple[Variable, ...] = ()
     """Layers with a fixed name; a mosaic has those of its bands instead."""
-    formula: Formula | None = field(default=None, compare=False)
+    certain: tuple[str, ...] = ()
+    """Layers without an uncertainty: classes, dates, counts."""
+    family: str = "surface"
+    """``surface``, ``vegetation``, ``thermal``, ``radiation``, ``flux``, ``water`` or ``snow``."""
     version: str = "1"
     """Raised when the same input would give other numbers: a part of every product's key."""
-    citation: str = ""
     resolution: str | None = None
     """The resolution in the id, such as ``30m``."""
 
@@ -72,9 +167,19 @@ class Recipe:
         return self.id.removesuffix(f".{self.resolution}") if self.resolution else self.id
 
     @property
+    def algorithm(self) -> Algorithm:
+        """The algorithm of first choice (the only one, after `using`)."""
+        return self.algorithms[0]
+
+    @property
+    def citation(self) -> str:
+        """What the first algorithm is from."""
+        return self.algorithm.citation
+
+    @property
     def is_mosaic(self) -> bool:
         """Whether the product is the composited bands themselves."""
-        return self.formula is None
+        return self.algorithm.function is None
 
     @property
     def grid(self) -> str | None:
@@ -84,6 +189,22 @@ class Recipe:
     def at(self, resolution: str) -> Recipe:
         """Return the recipe with a resolution in its id."""
         return dataclasses.replace(self, id=f"{self.name}.{resolution}", resolution=resolution)
+
+    def using(self, algorithm: str) -> Recipe:
+        """
+        Return the recipe with one algorithm only.
+
+        Raises
+        ------
+        PlanError
+            If it has none of that name.
+        """
+        found = [a for a in self.algorithms if a.name == algorithm]
+        if not found:
+            raise PlanError(
+                f"{self.id} has no algorithm {algorithm!r}; there are {', '.join(a.name for a in self.algorithms)}"
+            )
+        return dataclasses.replace(self, algorithms=tuple(found))
 
     def variables(
         self, bands: tuple[str, ...] = (), sensors: tuple[str, ...] = (), wavelengths: Mapping[str, float] | None = None
@@ -105,171 +226,55 @@ class Recipe:
             word = "toa" if self.quantity == "toa" else "surface"
             centers = wavelengths or {}
             values = tuple(reflectance(b, quantity=word, center_wavelength=centers.get(b)) for b in bands)
-        return (*values, *(uncertainty(v) for v in values), COUNT, source(sensors), DAY, QUALITY)
+        unsure = (uncertainty(v) for v in values if v.name not in self.certain)
+        return (*values, *unsure, COUNT, source(sensors), DAY, QUALITY)
 
-    def compute(self, ds: xr.Dataset, parts: Mapping[str, str] | None = None) -> xr.Dataset:
+    def compute(self, ds: xr.Dataset, parts: Mapping[str, str] | None = None, *, sensor: str = "") -> xr.Dataset:
         """
-        Make the product from a composite.
+        Make the product by its first algorithm.
 
         Parameters
         ----------
         ds
-            Composite: bands (reflectance, NaN where missing), ``<band>_unc`` and the evidence, any dims, lazy or not.
+            The inputs by their names (or by the band, or the layer of the product, that plays the part), NaN where
+            missing, with ``<name>_unc`` where known and the evidence, any dims, lazy or not. For a composited product
+            the composite.
         parts
-            Which band plays which role, such as ``{"nir": "nir08"}``; default: the first of `ROLES` that is there.
+            Which variable plays which part, such as ``{"nir": "nir08"}``; default: the first that is there.
+        sensor
+            For algorithms with coefficients by sensor.
 
         Returns
         -------
         xarray.Dataset
-            The layers, ``<layer>_unc`` (first order, band errors taken as independent) and whatever evidence `ds` has.
-            Where bands are there but the formula has no value, qa gets ``OUT_OF_RANGE``.
-        """
-        import xarray as xr
+            The layers, ``<layer>_unc`` (first order, input errors taken as independent) and whatever evidence `ds` has.
+            Where the inputs are there but the function has no value, qa gets ``OUT_OF_RANGE``.
 
-        evidence = {name: ds[name] for name in EVIDENCE if name in ds}
-        if self.formula is None:
-            return ds
-        given = {role: ds[(parts or {}).get(role) or self.part(role, ds)].astype("float32") for role in self.roles}
-        name = self.layers[0].name
-        value = self.formula(**given).astype("float32")
-        out = {name: value.assign_attrs(_attributes(self.layers[0]))}
-        bands = {role: array.name for role, array in given.items()}
-        if all(f"{band}_unc" in ds for band in bands.values()):
-            sigma = {role: ds[f"{band}_unc"] for role, band in bands.items()}
-            out[f"{name}_unc"] = propagate(self.formula, given, sigma).assign_attrs(units="1")
-        if "qa" in evidence:
-            lost = sum(array.notnull() for array in given.values()) == len(given)
-            flag = (lost & value.isnull()).astype("uint16") * QA.OUT_OF_RANGE.value
-            evidence["qa"] = (evidence["qa"] | flag).astype("uint16").assign_attrs(evidence["qa"].attrs)
-        return xr.Dataset(out | evidence, attrs=ds.attrs)
-
-    def part(self, role: str, available: object) -> str:
+        Raises
+        ------
+        PlanError
+            If an input is missing.
         """
-        Return the band that plays a role among those available.
+        from musyq_cube.products.compute import compute
+
+        return compute(self, ds, parts or {}, sensor)
+
+    def part(self, wanted: Input, available: object) -> str:
+        """
+        Return the variable that plays a part among those available.
 
         Raises
         ------
         PlanError
             If none does.
         """
-        for band in ROLES.get(role, (role,)):
-            if band in available:  # type: ignore[operator]
-                return band
-        wanted = " or ".join(ROLES.get(role, (role,)))
+        for name in (*wanted.of, wanted.name):
+            if name in available:  # type: ignore[operator]
+                return name
         have = ", ".join(str(name) for name in available)  # type: ignore[attr-defined]
-        raise PlanError(f"{self.id} needs the band {wanted}; there is only {have or 'nothing'}")
-
-
-def _attributes(layer: Variable) -> dict[str, str]:
-    attrs = {"units": layer.units, "long_name": layer.long_name}
-    return attrs | ({"standard_name": layer.standard_name} if layer.standard_name else {})
-
-
-def _index(
-    name: str, title: str, formula: Formula, roles: tuple[str, ...], citation: str, *, top: float = 1.0, **kw: str
-) -> Recipe:
-    return Recipe(
-        id=f"MuSQ.{name}",
-        title=title,
-        description=f"{title} of composited reflectance.",
-        quantity="index",
-        accepts=("sr", "nbar", "toa"),
-        roles=roles,
-        layers=(index(name.lower(), title, valid=(-1.0, top), **kw),),
-        formula=formula,
-        citation=citation,
-    )
-
-
-_RECIPES = (
-    Recipe(
-        "MuSQ.TOA",
-        "Top-of-atmosphere reflectance",
-        "Mosaic of top-of-atmosphere reflectance without cloud.",
-        quantity="toa",
-        accepts=("toa",),
-    ),
-    Recipe(
-        "MuSQ.SR",
-        "Surface reflectance",
-        "Mosaic of surface reflectance without cloud.",
-        quantity="sr",
-        accepts=("sr", "nbar"),
-    ),
-    _index(
-        "NDVI",
-        "Normalized difference vegetation index",
-        indices.ndvi,
-        ("nir", "red"),
-        "Rouse et al. 1974, NASA SP-351",
-        standard_name="normalized_difference_vegetation_index",
-    ),
-    _index(
-        "EVI",
-        "Enhanced vegetation index",
-        indices.evi,
-        ("nir", "red", "blue"),
-        "Huete et al. 2002, doi:10.1016/S0034-4257(02)00096-2",
-        top=1.5,
-    ),
-    _index(
-        "EVI2",
-        "Two-band enhanced vegetation index",
-        indices.evi2,
-        ("nir", "red"),
-        "Jiang et al. 2008, doi:10.1016/j.rse.2008.06.006",
-        top=1.5,
-    ),
-    _index(
-        "ARVI",
-        "Atmospherically resistant vegetation index",
-        indices.arvi,
-        ("nir", "red", "blue"),
-        "Kaufman and Tanré 1992, doi:10.1109/36.134076",
-    ),
-)
-
-
-def recipes() -> dict[str, Recipe]:
-    """
-    Return every product there is, by id.
-
-    Examples
-    --------
-    >>> sorted(recipes())
-    ['MuSQ.ARVI', 'MuSQ.EVI', 'MuSQ.EVI2', 'MuSQ.NDVI', 'MuSQ.SR', 'MuSQ.TOA']
-    """
-    return {recipe.id: recipe for recipe in _RECIPES}
-
-
-def get_recipe(product: str) -> Recipe:
-    """
-    Return the recipe of a product id, with or without resolution.
-
-    Raises
-    ------
-    PlanError
-        If there is no such product, or its resolution is not one.
-
-    Examples
-    --------
-    >>> get_recipe("MuSQ.NDVI.30m").grid
-    'utm-30m'
-    """
-    known = recipes()
-    if product in known:
-        return known[product]
-    name, _, resolution = product.partition(".")[2].partition(".")
-    recipe = known.get(f"MuSQ.{name}")
-    if recipe is None or not product.startswith("MuSQ."):
-        from difflib import get_close_matches
-
-        near = get_close_matches(product, known, n=1, cutoff=0.5)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise PlanError(f"unknown product {product!r}{hint} There are {', '.join(sorted(known))}")
-    if not _RESOLUTION.fullmatch(resolution):
-        raise PlanError(f"product {product!r}: {resolution!r} is no resolution; write for example {recipe.id}.30m")
-    return recipe.at(resolution)
+        raise PlanError(
+            f"{self.id} needs the {wanted.kind} {' or '.join(wanted.of)}; there is only {have or 'nothing'}"
+        )
 
 
 def default_grid(resolution: str) -> str:
@@ -304,3 +309,8 @@ def resolution_label(metres: float) -> str:
         return f"{nominal:g}m"
     kilometres = metres / 1000
     return f"{math.floor(kilometres + 0.25) if kilometres < 10 else round(kilometres):g}km"
+
+
+def is_resolution(text: str) -> bool:
+    """Whether a text is a resolution, such as ``30m``."""
+    return _RESOLUTION.fullmatch(text) is not None
