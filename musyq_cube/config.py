@@ -18,6 +18,7 @@ DEFAULTS: dict[str, Any] = {
     "run": {
         "memory": None,  # bytes one process may use; None: 80 % of the cgroup or machine limit
         "failure_budget": 0.1,  # share of scenes that may be unreadable before the product counts as failed
+        "intermediate_days": 30,  # how long products made only on the way are meant to be kept
     },
 }
 

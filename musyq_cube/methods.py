@@ -23,6 +23,8 @@ class Method:
     """Names of its options; a test holds them against the functions that take them."""
     bands: tuple[str, ...] = ()
     """Roles of bands that must be present, whatever is composited."""
+    held: int = 0
+    """More arrays per observation, the size of a band, than the bands."""
     per_band: float = 8.0
     """Bytes per pixel and band of results: value and uncertainty."""
     scratch: int = 48 * 2**20
@@ -77,6 +79,12 @@ _ALL = (
 METHODS: dict[str, Method] = {method.name: method for method in _ALL}
 """Composite methods by name."""
 
+OBSERVATIONS = Method("observations", "retrieval from each observation", joint=True, angles=True, held=16)
+SERIES = Method("series", "retrieval from the whole series", joint=True, angles=True, held=16)
+PRODUCTS = Method("products", "made of other products", joint=True)
+_STAGES = {method.name: method for method in (OBSERVATIONS, SERIES, PRODUCTS)}
+"""What stages that composite nothing have in the place of a method; nobody can order these."""
+
 
 def get_method(name: str) -> Method:
     """
@@ -92,6 +100,8 @@ def get_method(name: str) -> Method:
     >>> get_method("median").joint
     False
     """
+    if name in _STAGES:
+        return _STAGES[name]
     if name not in METHODS:
         raise CompositeError(f"unknown composite method {name!r}; choose one of {', '.join(METHODS)}")
     return METHODS[name]

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from musyq_cube import __version__
 from musyq_cube.cli.normalize import luts, normalize
 from musyq_cube.cli.options import json_option, load_plan, make_plan, plan_options, refuse_order, run_folder_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from musyq_cube.cli.output import print_json, print_table
+from musyq_cube.cli.products import products
 
 FAILED, PARTLY = 1, 3
 """Exit codes besides 0 (all done) and 2 (wrong usage, by click)."""
@@ -71,7 +69,7 @@ def demo(out: str, *, as_json: bool) -> None:
     if as_json:
         items = {product: item.get_self_href() for product, item in made.items.items()}
         answer = {"folder": made.folder, "catalog": made.catalog, "items": items, "picture": made.picture}
-        _print_json(answer | {"ndvi_error": made.ndvi_error, "seconds": made.seconds})
+        print_json(answer | {"ndvi_error": made.ndvi_error, "seconds": made.seconds})
 
 
 @main.command()
@@ -93,7 +91,7 @@ def register(paths: tuple[str, ...], catalog: str, sensor: str | None, *, as_jso
         report = register_files(list(paths), catalog, sensor=sensor, progress=step)
     if as_json:
         items = [item.id for item in report.items]
-        _print_json({"items": items, "existing": list(report.existing), "skipped": [list(s) for s in report.skipped]})
+        print_json({"items": items, "existing": list(report.existing), "skipped": [list(s) for s in report.skipped]})
     else:
         click.echo(repr(report))
     if report.skipped:
@@ -118,10 +116,10 @@ def search(catalog: str, region: str | None, period: str | None, sensors: tuple[
     scenes = search_scenes(catalog, region, period, sensors=sensors or None)
     if as_json:
         left_out = [list(pair) for pair in scenes.left_out]
-        _print_json({"scenes": [scene.to_dict() for scene in scenes], "left_out": left_out})
+        print_json({"scenes": [scene.to_dict() for scene in scenes], "left_out": left_out})
         return
     rows = [(s.datetime[:19], s.sensor, s.tile or "", f"{_cloud(s.cloud_cover)}", s.id) for s in scenes]
-    _table(f"{len(scenes)} scenes", ("time (UTC)", "sensor", "tile", "cloud", "id"), rows)
+    print_table(f"{len(scenes)} scenes", ("time (UTC)", "sensor", "tile", "cloud", "id"), rows)
 
 
 @main.command()
@@ -139,17 +137,17 @@ def sensors(sensor_id: str | None, *, as_json: bool) -> None:
     if sensor_id is None:
         known = sensors().values()
         if as_json:
-            _print_json([{"id": s.id, "title": s.title, "products": [p.id for p in s.products]} for s in known])
+            print_json([{"id": s.id, "title": s.title, "products": [p.id for p in s.products]} for s in known])
         else:
             rows = [(s.id, s.title, ", ".join(p.id for p in s.products)) for s in known]
-            _table("sensors", ("id", "title", "products"), rows)
+            print_table("sensors", ("id", "title", "products"), rows)
         return
     one = sensor(sensor_id)
     if as_json:
         fields = ("name", "common_name", "center_wavelength", "fwhm", "gsd")
         bands = [{name: getattr(band, name) for name in fields} for band in one.bands]
         products = [{"id": p.id, "title": p.title, "quantity": p.quantity} for p in one.products]
-        _print_json({"id": one.id, "title": one.title, "bands": bands, "products": products})
+        print_json({"id": one.id, "title": one.title, "bands": bands, "products": products})
     else:
         click.echo(repr(one))
 
@@ -167,33 +165,12 @@ def grids(*, as_json: bool) -> None:
 
     known = examples()
     if as_json:
-        _print_json([{"name": g.name, "resolution": g.resolution, "tile_shape": g.tile_shape} for g in known])
+        print_json([{"name": g.name, "resolution": g.resolution, "tile_shape": g.tile_shape} for g in known])
         return
     rows = [
         (g.name, f"{g.resolution:.10g}", str(g.tile_shape), "one per UTM zone" if g.is_family else "") for g in known
     ]
-    _table("grids", ("name", "pixel (CRS units)", "pixels of a tile", ""), rows)
-
-
-@main.command()
-@click.argument("product", required=False)
-@json_option
-def products(product: str | None, *, as_json: bool) -> None:
-    r"""
-    List the products, or describe one.
-
-    \b
-    Example: musyq products MuSQ.NDVI
-    """
-    from musyq_cube.products.registry import get_recipe, recipes
-
-    chosen = [get_recipe(product)] if product else list(recipes().values())
-    if as_json:
-        fields = ("id", "title", "description", "quantity", "family", "version", "citation", "grid")
-        _print_json([{name: getattr(recipe, name) for name in fields} for recipe in chosen])
-        return
-    rows = [(r.id, r.title, r.family, " > ".join(a.name for a in r.algorithms), r.citation) for r in chosen]
-    _table("products", ("id", "title", "family", "algorithms", "citation"), rows)
+    print_table("grids", ("name", "pixel (CRS units)", "pixels of a tile", ""), rows)
 
 
 @main.command()
@@ -211,13 +188,17 @@ def plan(save: str | None, *, as_json: bool, **order: Any) -> None:
     if save:
         made.save(save)
     if as_json:
+        from musyq_cube.plan.estimate import total
         from musyq_cube.plan.explain import output_states
+        from musyq_cube.plan.remaining import tasks_left
+        from musyq_cube.plan.tree import tree
 
         states = output_states(made)
-        outputs = [{"id": o.item_id, "href": o.href, "state": states[o.key]} for o in made.outputs]
+        outputs = [{"id": o.item_id, "href": o.href, "state": states[o.key]} for o in made.delivered()]
         left_out = [[item.scene, item.reason] for item in made.left_out]
-        answer = {"key": made.key, "run": made.run_folder, "outputs": outputs, "estimate": made.estimate.to_dict()}
-        _print_json(answer | {"scenes": [s.id for s in made.scenes], "left_out": left_out})
+        answer = {"key": made.key, "run": made.run_folder, "outputs": outputs, "estimate": total(made).to_dict()}
+        answer |= {"tasks_left": tasks_left(made), "tree": [list(row) for row in tree(made)]}
+        print_json(answer | {"scenes": [s.id for s in made.scenes], "left_out": left_out})
     else:
         made.explain()
 
@@ -243,9 +224,7 @@ def run(plan_file: str | None, on: str, workers: int | None, *, processes: bool,
     items = [result] if hasattr(result, "assets") else list(result)
     degraded = [item for item in items if item.properties.get("musyq:quality") == "degraded"]
     if as_json:
-        _print_json(
-            {"key": made.key, "items": [i.get_self_href() for i in items], "degraded": [i.id for i in degraded]}
-        )
+        print_json({"key": made.key, "items": [i.get_self_href() for i in items], "degraded": [i.id for i in degraded]})
     else:
         for item in items:
             click.echo(f"{item.get_self_href()}{'  (degraded)' if item in degraded else ''}")
@@ -273,7 +252,7 @@ def status(run_folder: str, *, as_json: bool) -> None:
 
     state = state_of(run_folder_of(run_folder))
     if as_json:
-        _print_json(state)
+        print_json(state)
         return
     click.echo(f"{state['state']}: {state['done']} of {state['blocks']} blocks, {state['failed']} failed, "
                f"{len(state['items'])} of {state['outputs']} products published")  # fmt: skip
@@ -297,7 +276,7 @@ def cancel(run_folder: str, *, as_json: bool) -> None:
 
     folder = run_folder_of(run_folder)
     stop(folder)
-    _print_json({"cancelled": folder}) if as_json else click.echo(f"asked {folder} to stop")
+    print_json({"cancelled": folder}) if as_json else click.echo(f"asked {folder} to stop")
 
 
 @main.command("open")
@@ -314,7 +293,7 @@ def open_product(item: str, *, as_json: bool) -> None:
 
     ds = open_item(item)
     if as_json:
-        _print_json(ds.to_dict(data=False))
+        print_json(ds.to_dict(data=False))
     else:
         click.echo(repr(ds))
 
@@ -332,7 +311,7 @@ def validate(item: str, *, as_json: bool) -> None:
     from musyq_cube.store.validate import validate as check
 
     report = check(item)
-    _print_json(report.to_dict()) if as_json else click.echo(str(report))
+    print_json(report.to_dict()) if as_json else click.echo(str(report))
     if not report.ok:
         sys.exit(FAILED)
 
@@ -351,11 +330,11 @@ def doctor(out: str, *, as_json: bool) -> None:
 
     findings = examine(out)
     if as_json:
-        _print_json([finding.to_dict() for finding in findings])
+        print_json([finding.to_dict() for finding in findings])
     else:
         marks = {(True, True): "ok", (True, False): "ok", (False, True): "FAIL", (False, False): "none"}
         rows = [(marks[f.ok, f.needed], f.name, f.value, "" if f.ok else f.fix) for f in findings]
-        _table("doctor", ("", "what", "found", "fix"), rows)
+        print_table("doctor", ("", "what", "found", "fix"), rows)
     if any(not finding.ok and finding.needed for finding in findings):
         sys.exit(FAILED)
 
@@ -364,22 +343,9 @@ def _cloud(percent: float | None) -> str:
     return "" if percent is None else f"{percent:.0f} %"
 
 
-def _print_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=1, default=str))
-
-
-def _table(title: str, header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(*header, title=title, title_justify="left", title_style="bold")
-    for row in rows:
-        table.add_row(*row)
-    Console().print(table, markup=False)
-
-
 main.add_command(normalize)
 main.add_command(luts)
+main.add_command(products)
 for _command in (main, *main.commands.values(), *luts.commands.values()):
     # docstrings are raw text; click keeps the lines of a paragraph that begins with the backspace character
     _command.help = (_command.help or "").replace("\\b", "\b")

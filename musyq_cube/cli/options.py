@@ -33,7 +33,12 @@ def plan_options(function: F) -> F:
         click.option("-g", "--grid", help="Output grid; default: by the resolution of the product."),
         click.option("--every", help="Length of one composite: P5D, P1M, P3M, P1Y, season. Default: the whole period."),
         click.option("--anchor", help="A date on which a composite begins."),
-        click.option("-m", "--method", default="geomedian", show_default=True, help="Composite method."),
+        click.option(
+            "-m", "--method", help="Composite method. Default: geomedian; median in orders of several stages."
+        ),
+        click.option(
+            "--algorithm", "algorithms", multiple=True, metavar="PRODUCT=NAME", help="Use this one; repeatable."
+        ),
         click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help="Of the method; repeatable."),
         click.option("--sensor", "sensors", multiple=True, help="Only this sensor; repeatable."),
         click.option(
@@ -71,6 +76,7 @@ def make_plan(order: dict[str, Any]) -> Plan:
 
     order = {name: (value or None) if isinstance(value, tuple) else value for name, value in order.items()}
     order["options"] = dict(_option(text) for text in order["options"] or ())
+    order["algorithms"] = {name: str(value) for name, value in map(_option, order["algorithms"] or ())}
     if order.pop("topography"):
         order["normalize"] = STEPS
     return make(**order)

@@ -19,6 +19,8 @@ CHAIN = ("atmosphere", "topography", "direction", "spectral")
 """The same with the optional one, in the order in which they are applied."""
 APPLIED = ("geometric", "calibration", *PIXEL_STEPS)
 """The steps that an order applies where it does not name them: all but the optional one."""
+KEEPS_TOA = ("geometric", "calibration")
+"""The steps after which top-of-atmosphere quantities are still that."""
 FINE_REFERENCE, COARSE_REFERENCE = "landsat8-oli", "modis-terra"
 MAX_SZA, MAX_VZA = 75.0, 60.0
 """Degrees beyond which nothing is corrected: the models do not hold there (as in `musyq_cube.kernels.brdf`)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -104,7 +104,7 @@ def estimate(plan: Plan) -> Estimate:
         for i in part.scenes:
             pixels = tree.share(i, part.geobox) / resolution**2
             read += pixels * bytes_per_pixel(plan.scenes[i], plan.bands, angles=method.angles)
-    layers = sum(_layers(plan, output.product) for output in plan.parts[0].outputs)
+    layers = sum(len(step.recipe.variables(plan.bands)) for step in plan.steps)
     pixels = sum(part.grid.shape[0] * part.grid.shape[1] for part in plan.parts)
     written = int(pixels * layers * 2 * 4 / 3)
     shape = largest_block(plan, plan.block)
@@ -129,6 +129,14 @@ def estimate(plan: Plan) -> Estimate:
         f"{REDUCE_RATE.get(method.name, DEFAULT_REDUCE_RATE) / 1e6:.1f} M pixel-observations/s (6 bands), "
         f"writing {STORE_RATE / 1e6:.0f} MB/s, each per core",
     )
+
+
+def total(plan: Plan) -> Estimate:
+    """Project the work of all stages of an order: work adds up, memory is that of the largest."""
+    parts = [stage.estimate for stage in plan.stages]
+    sums = {name: sum(getattr(e, name) for e in parts) for name in ("tasks", "bytes_read", "bytes_written", "seconds")}
+    most = {name: max(getattr(e, name) for e in parts) for name in ("observations", "memory_block", "memory")}
+    return replace(parts[-1], **sums, **most)
 
 
 def memory_of(
@@ -188,7 +196,7 @@ def observed_bytes(
     """Return the bytes of the observations of a part of a block, and of what is made of them on the way."""
     rows, cols = shape
     pixels, padded = rows * cols, (rows + 2 * halo) * (cols + 2 * halo)
-    held = bands if method.joint else 1
+    held = bands + method.held if method.joint else 1
     extra = fields or (ANGLE_BYTES if method.angles else 0)
     quality = padded * (QA_BYTES + extra) * observations
     quality += pixels * observations * (1 + (2 if method.reach else 0))
@@ -236,9 +244,3 @@ def memory_limit() -> int:
 def cores() -> int:
     """Return the cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _layers(plan: Plan, product: str) -> int:
-    from musyq_cube.products.registry import get_recipe
-
-    return len(get_recipe(product).variables(plan.bands))

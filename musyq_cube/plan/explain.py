@@ -7,13 +7,15 @@ import html as escape
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from musyq_cube.plan.estimate import largest_block
-from musyq_cube.store.access import exists, list_keys
+from musyq_cube.plan.estimate import largest_block, total
+from musyq_cube.plan.remaining import blocks_left, needed, published, tasks_left
+from musyq_cube.plan.tree import tree
+from musyq_cube.store.access import list_keys
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from musyq_cube.plan.value import Output, Plan
+    from musyq_cube.plan.value import Plan
 
     Rows = list[tuple[str, ...]]
 
@@ -28,12 +30,14 @@ def sections(plan: Plan) -> list[tuple[str, Rows]]:
     Looks at the output folder to tell what is new, what exists and what can be resumed.
     """
     states = output_states(plan)
-    outputs: Rows = [(o.item_id, states[o.key]) for o in plan.outputs[:SHOWN]]
-    if len(plan.outputs) > SHOWN:
-        outputs.append(
-            (f"… {len(plan.outputs)} in all", ", ".join(f"{n} {s}" for s, n in Counter(states.values()).items()))
-        )
-    out = [("order", _order(plan)), ("work", _work(plan)), ("outputs", outputs), ("scenes used", _used(plan))]
+    made = plan.delivered()
+    outputs: Rows = [(o.item_id, states[o.key]) for o in made[:SHOWN]]
+    if len(made) > SHOWN:
+        outputs.append((f"… {len(made)} in all", ", ".join(f"{n} {s}" for s, n in Counter(states.values()).items())))
+    out = [("order", _order(plan))]
+    if any(step.inputs for stage in plan.stages for step in stage.steps):
+        out += [("how it is made", list(tree(plan))), ("stages", _stages(plan))]
+    out += [("work", _work(plan)), ("outputs", outputs), ("scenes used", _used(plan))]
     if plan.left_out:
         out.append(("scenes left out", _left_out(plan)))
     return out
@@ -64,9 +68,13 @@ def html(plan: Plan) -> str:
 
 
 def output_states(plan: Plan) -> dict[str, str]:
-    """Return, by output key: ``skip`` (exists), ``resume`` (some blocks are done) or ``new``."""
-    begun = "resume" if list_keys(f"{plan.run_folder}/ledger") else "new"
-    return {output.key: "skip" if _published(output) else begun for output in plan.outputs}
+    """Return, by key of what was ordered: ``skip`` (exists), ``resume`` (some blocks are done) or ``new``."""
+    begun = {stage.run_folder: bool(list_keys(f"{stage.run_folder}/ledger")) for stage in plan.stages}
+    home = {output.key: stage.run_folder for stage in plan.stages for output in stage.outputs}
+    return {
+        output.key: "skip" if published(output) else "resume" if begun[home[output.key]] else "new"
+        for output in plan.delivered()
+    }
 
 
 def size(count: float) -> str:
@@ -97,8 +105,18 @@ def duration(seconds: float) -> str:
     return str(dt.timedelta(seconds=round(max(seconds, 1))))
 
 
-def _published(output: Output) -> bool:
-    return exists(output.href)
+def _stages(plan: Plan) -> Rows:
+    """Say which products are made together, and what is left of each stage."""
+    rows: Rows = []
+    running = needed(plan)
+    for number, stage in enumerate(plan.stages, 1):
+        there = sum(published(output) for output in stage.outputs)
+        left = blocks_left(stage) if stage in running else 0
+        names = ", ".join(dict.fromkeys(step.recipe.name.removeprefix("MuSQ.") for step in stage.steps))
+        over = {"products": "of products"}.get(stage.over, f"{stage.over} of {len(stage.scenes)} scenes")
+        tasks = f"{left} of {stage.task_count} tasks left, {there} of {len(stage.outputs)} outputs exist"
+        rows.append((f"{number} {names}", over, tasks))
+    return rows
 
 
 def _order(plan: Plan) -> Rows:
@@ -107,22 +125,26 @@ def _order(plan: Plan) -> Rows:
     periods = list(dict.fromkeys(part.period.label for part in plan.parts))
     shape = plan.parts[0].grid.shape
     rows: Rows = [
-        ("products", ", ".join(request.products)),
+        ("products", ", ".join(plan.ordered)),
         ("grid", f"{request.grid}, {_few(extents)} ({shape[1]} × {shape[0]} pixels{' each' if request.tiles else ''})"),
         ("periods", _few(periods)),
         ("method", request.method + "".join(f", {k}={v}" for k, v in request.options)),
-        ("made from", f"{plan.quantity}: {', '.join(plan.bands)}"),
+        *((("made from", f"{plan.quantity}: {', '.join(plan.bands)}"),) if plan.bands else ()),
         ("written to", request.out),
     ]
     return [*rows, *(("note", note) for note in plan.notes)]
 
 
 def _work(plan: Plan) -> Rows:
-    e = plan.estimate
+    e = total(plan)
+    left = tasks_left(plan)
     rows, cols = largest_block(plan, plan.block)
     fits = "fits in" if e.memory <= e.limit else "EXCEEDS"
     return [
-        ("tasks", f"{e.tasks} blocks of up to {cols} × {rows} pixels, up to {e.observations} observations"),
+        (
+            "tasks",
+            f"{left} of {e.tasks} blocks left, up to {cols} × {rows} pixels, up to {e.observations} observations",
+        ),
         ("to read", f"{size(e.bytes_read)} decoded"),
         ("to write", f"at most {size(e.bytes_written)}"),
         (
@@ -134,10 +156,11 @@ def _work(plan: Plan) -> Rows:
 
 
 def _used(plan: Plan) -> Rows:
-    by_sensor = Counter(scene.sensor for scene in plan.scenes)
+    scenes = dict.fromkeys(scene for stage in plan.stages for scene in stage.scenes)
+    by_sensor = Counter(scene.sensor for scene in scenes)
     rows: Rows = []
     for name, count in sorted(by_sensor.items()):
-        days = sorted(scene.datetime[:10] for scene in plan.scenes if scene.sensor == name)
+        days = sorted(scene.datetime[:10] for scene in scenes if scene.sensor == name)
         rows.append((name, f"{count} scenes, {days[0]} … {days[-1]}"))
     return rows
 

@@ -55,6 +55,8 @@ class Request:
     """Sensor whose bands are the reference of the spectral step."""
     sun: float | None = None
     """Solar zenith in degrees to bring directions to; None: as observed."""
+    algorithms: tuple[tuple[str, str], ...] = ()
+    """(product without resolution, algorithm) where another than the first is used."""
     by: str = "solar_day"
     tiles: bool = False
     chunk: int = 512
@@ -95,13 +97,20 @@ class Request:
     @property
     def recipes(self) -> tuple[Recipe, ...]:
         """The recipes of the products, in the order asked for."""
-        return tuple(get_recipe(product) for product in self.products)
+        return tuple(self.recipe(product) for product in self.products)
+
+    def recipe(self, product: str) -> Recipe:
+        """Return the recipe of a product, with the algorithm that was asked for or chosen."""
+        found = get_recipe(product)
+        chosen = dict(self.algorithms).get(found.name)
+        return found.using(chosen) if chosen else found
 
     def to_dict(self) -> JSON:
         """Return plain JSON values; fields at their default are left out."""
         out = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if getattr(self, f.name) != f.default}
-        if self.options:
-            out["options"] = dict(self.options)
+        for name in ("options", "algorithms"):
+            if name in out:
+                out[name] = dict(out[name])
         plain: JSON = json.loads(json.dumps(out))
         return plain
 
@@ -113,6 +122,7 @@ class Request:
             if data.get(name) is not None:
                 data[name] = tuple(data[name])
         data["options"] = freeze_options(data.get("options", {}))
+        data["algorithms"] = tuple(sorted(data.get("algorithms", {}).items()))
         return cls(**data)
 
 

@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections import Counter
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from typing import TYPE_CHECKING
 
 from musyq_cube.errors import MusyqError, PlanError, ReadError
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from musyq_cube.period import Period
     from musyq_cube.plan.request import Request
+    from musyq_cube.products.recipe import Algorithm, Input
     from musyq_cube.scene import Scene
 
 LONGEST_REFLECTED = 3.0
@@ -76,11 +78,12 @@ def select(scenes: Sequence[Scene], request: Request, period: Period) -> Selecti
     if not inside:
         raise PlanError(_nothing(kept, scenes, period, left))
     inside = _prepared(inside, request, left)
-    quantity = choose_quantity([becomes(scene, request) for scene in inside], request.recipes)
+    recipes = [recipe for recipe in request.recipes if takes_scenes(recipe.algorithm)]
+    quantity = choose_quantity([becomes(scene, request) for scene in inside], recipes)
     _check_steps(quantity, request, inside)
     taken = _keep(inside, left, lambda s: _wrong_quantity(becomes(s, request), quantity))
     taken = _once(taken, request, left)
-    parts = _parts(taken, request)
+    parts = _parts(taken, request, recipes)
     lent = (*parts.values(), *(request.bands or _near_infrared(taken, request)))
     taken = [scene.lend(lent) for scene in taken]
     bands = request.bands or _bands(taken, request, parts)
@@ -93,6 +96,34 @@ def select(scenes: Sequence[Scene], request: Request, period: Period) -> Selecti
     _check_spectral(usable, bands, request)
     ordered = tuple(sorted(usable, key=lambda s: (s.datetime, s.id)))
     return Selection(ordered, quantity, bands, tuple(parts.items()), tuple(left))
+
+
+def select_observed(
+    scenes: Sequence[Scene], request: Request, period: Period, way: Algorithm, quantity: str
+) -> Selection:
+    """
+    Choose the scenes for an algorithm that goes over observations, and the bands that any of them has for it.
+
+    Raises
+    ------
+    PlanError
+        When nothing is left, with the reason.
+    """
+    left: list[LeftOut] = []
+    kept = _keep(scenes, left, lambda s: _unwanted(s, request))
+    inside = _keep(kept, left, lambda s: None if period.contains(s.time) else f"outside the period {period.label}")
+    if not inside:
+        raise PlanError(_nothing(kept, scenes, period, left))
+    ready = _once(_prepared(inside, request, left), request, left)
+    taken = _keep(ready, left, lambda s: _wrong_quantity(becomes(s, request), quantity))
+    fitting = _keep(taken, left, lambda s: None if fits(s.sensor, way) else f"{way.name} has no coefficients for it")
+    usable = _keep(fitting, left, lambda s: f"has no band {lacking(s, way)}" if lacking(s, way) else None)
+    if not usable:
+        raise PlanError(f"no scene is left for {request.products[0]}: {left[-1].reason}")
+    found = {part_of(wanted, scene) for scene in usable for wanted in way.inputs_of("band")} - {""}
+    bands = tuple(name for name in _all_bands(usable) if name in found)
+    ordered = tuple(sorted(usable, key=lambda s: (s.datetime, s.id)))
+    return Selection(ordered, quantity, bands, (), tuple(left))
 
 
 def _prepared(scenes: Sequence[Scene], request: Request, left: list[LeftOut]) -> list[Scene]:
@@ -140,6 +171,31 @@ def _no_air(scene: Scene) -> str:
     if not found:
         return "is top-of-atmosphere reflectance and was not characterized"
     return f"is top-of-atmosphere reflectance and its air is not known: {found.reason}"
+
+
+def takes_scenes(way: Algorithm) -> bool:
+    """Whether an algorithm reads scenes, and not only products and ancillary data."""
+    if way.function is None or way.inputs_of("band") or way.inputs_of("angle"):
+        return True
+    return way.over == "observations" or not way.inputs
+
+
+def lacking(scene: Scene, way: Algorithm) -> str:
+    """Return the first band that an algorithm needs and a scene lacks; empty where it lacks none."""
+    for wanted in way.inputs_of("band"):
+        if wanted.required and not part_of(wanted, scene):
+            return " or ".join(wanted.of)
+    return ""
+
+
+def fits(sensor: str, way: Algorithm) -> bool:
+    """Whether an algorithm has coefficients for a sensor."""
+    return not way.sensors or any(fnmatch(sensor, pattern) for pattern in way.sensors)
+
+
+def part_of(wanted: Input, scene: Scene) -> str:
+    """Return the band of a scene that plays a part; empty where none does."""
+    return next((name for name in wanted.of if name in scene.sources), "")
 
 
 def becomes(scene: Scene, request: Request) -> str:
@@ -257,21 +313,25 @@ def _wrong_quantity(has: str, wanted: str) -> str | None:
     return f"is {QUANTITIES.get(has, has)}, the others are {QUANTITIES[wanted]}"
 
 
-def _parts(scenes: Sequence[Scene], request: Request) -> dict[str, str]:
+def _parts(scenes: Sequence[Scene], request: Request, recipes: Sequence[Recipe]) -> dict[str, str]:
     """
-    Return the band for each role: the one most scenes have, the preferred one among equals.
+    Return the band for each ``product/input``: the one most scenes have, the preferred one among equals.
 
-    Where all are brought to the bands of a reference, that is the reference's own.
+    An input that a product can do without has a band only where all scenes have it. Where all are brought to the bands
+    of a reference, it is the reference's own.
     """
     aim = {band.key for band in sensors()[request.reference].bands} if request.reference else set()
     have = Counter(band for scene in scenes for band in scene.sources)
     method = get_method(request.method)
     out = {}
-    for recipe in request.recipes:
+    for recipe in recipes:
         for wanted in (*recipe.algorithm.inputs_of("band"), *(band(role) for role in method.bands)):
             choices = [name for name in wanted.of if have[name]]
             best = max(choices, key=lambda name: (name in aim, have[name]), default=None)
-            out[wanted.name] = best or recipe.part(wanted, _all_bands(scenes))
+            if wanted.required:
+                out[f"{recipe.name}/{wanted.name}"] = best or recipe.part(wanted, _all_bands(scenes))
+            elif best and have[best] == len(scenes):
+                out[f"{recipe.name}/{wanted.name}"] = best
     return out
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,96 +15,27 @@ from musyq_cube.errors import MusyqError, PlanError
 from musyq_cube.grid import blocks as cut
 from musyq_cube.methods import get_method
 from musyq_cube.normalize.rules import VERSION as NORMALIZATION
-from musyq_cube.period import Period
+from musyq_cube.plan.ancillary import during, providing
 from musyq_cube.plan.estimate import Estimate, estimate
 from musyq_cube.plan.footprints import Footprints
+from musyq_cube.plan.parts import Output, Part, PlanBlock, Step, part_from_dict, part_to_dict, step_from_dict
 from musyq_cube.plan.request import Request
 from musyq_cube.plan.select import LeftOut, to_rows
-from musyq_cube.products.registry import get_recipe
 from musyq_cube.scene import Scene, SourceGrid
 from musyq_cube.store import access
 from musyq_cube.types import METRES_PER_DEGREE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
-
-    from odc.geo.geobox import GeoBox
 
     from musyq_cube.types import JSON
 
 Place = TypeVar("Place", bound="str | Path")
 ALGORITHM = ".".join(__version__.split(".")[:2])
 """What of the package version is a part of identity: patch releases do not change numbers."""
-FORMAT = 1
+FORMAT = 2
 """Version of the saved plan."""
-
-
-@dataclass(frozen=True)
-class Output:
-    """One product of one extent and period: one store, one Item."""
-
-    product: str
-    key: str
-    """sha256 of everything that decides the pixels."""
-    item_id: str
-    href: str
-    """Where the Item will be."""
-
-    @property
-    def collection(self) -> str:
-        """Id of the collection it belongs to."""
-        return self.product
-
-    @property
-    def folder(self) -> str:
-        """Folder of the Item, the store and the thumbnail."""
-        return self.href.rpartition("/")[0]
-
-    @property
-    def store(self) -> str:
-        """The Zarr store."""
-        return f"{self.folder}/data.zarr"
-
-
-@dataclass(frozen=True)
-class Part:
-    """Outputs that share extent and period, and so are made together, block by block, from the same scenes."""
-
-    extent: str
-    grid: SourceGrid
-    """The output pixels."""
-    period: Period
-    scenes: tuple[int, ...]
-    """Positions of the scenes in `Plan.scenes`."""
-    outputs: tuple[Output, ...]
-
-    @property
-    def name(self) -> str:
-        """Extent and period."""
-        return f"{self.extent}_{self.period.label}"
-
-    @property
-    def geobox(self) -> GeoBox:
-        """The output pixels as a GeoBox."""
-        return self.grid.geobox
-
-
-@dataclass(frozen=True)
-class PlanBlock:
-    """The unit of work: one rectangle of one part, whole in time."""
-
-    id: str
-    """Unique in the plan, and readable."""
-    part: int
-    """Position of the part in `Plan.parts`."""
-    y: int
-    """First pixel row in the part."""
-    x: int
-    """First pixel column in the part."""
-    geobox: GeoBox
-    scenes: tuple[int, ...]
-    """Positions of the scenes that reach the block (and its halo)."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +60,16 @@ class Plan:
     """Bytes that the run may use."""
     workers: int
     """Blocks at a time that the block size was chosen for."""
+    steps: tuple[Step, ...]
+    """The products of the stage, each after those it is made of."""
+    over: str = "composite"
+    """What the stage goes over: ``composite``, ``observations`` or ``series`` of scenes, or ``products``."""
+    ancillary: tuple[Scene, ...] = ()
+    """Ancillary data that its products take."""
+    before: tuple[Plan, ...] = ()
+    """The stages that have to be run before, in order."""
+    ordered: tuple[str, ...] = ()
+    """What was asked for; other products are intermediates."""
     left_out: tuple[LeftOut, ...] = ()
     notes: tuple[str, ...] = field(default=(), compare=False)
     """What was decided on the way and why."""
@@ -140,12 +81,31 @@ class Plan:
 
     @property
     def outputs(self) -> tuple[Output, ...]:
-        """Every product of every extent and period."""
+        """Every product of every extent and period that this stage makes."""
         return tuple(output for part in self.parts for output in part.outputs)
+
+    @property
+    def stages(self) -> tuple[Plan, ...]:
+        """All stages of the order, in the order in which they run: the last is the plan itself."""
+        return (*self.before, self)
+
+    def delivered(self) -> tuple[Output, ...]:
+        """Return the outputs that were ordered, of all the stages."""
+        return tuple(o for stage in self.stages for o in stage.outputs if o.product in self.ordered)
+
+    def ancillary_of(self, steps: Iterable[Step], part: Part) -> tuple[Scene, ...]:
+        """Return the ancillary data that some steps take for a part."""
+        names = [w.of[0] for s in steps for w in s.recipe.algorithm.inputs_of("ancillary") if w.name in s.ancillary]
+        return during(providing(self.ancillary, names), part.period) if names else ()
+
+    def step(self, product: str) -> Step:
+        """Return how a product of this stage is made."""
+        return next(step for step in self.steps if step.product == product)
 
     def sensors(self, part: Part) -> tuple[str, ...]:
         """Return the sensors that may contribute to a part, in the order of their bits in ``source``."""
-        return tuple(sorted({self.scenes[i].sensor for i in part.scenes}))
+        mine = {self.scenes[i].sensor for i in part.scenes}
+        return tuple(sorted(mine or {sensor for given in part.given for sensor in given.sensors}))
 
     @property
     def halo(self) -> int:
@@ -153,7 +113,8 @@ class Plan:
         reach = get_method(self.request.method).reach
         if reach:
             reach = float(dict(self.request.options).get("reach", reach))
-        return max(halo(max(self.request.dilate, reach), part.grid) for part in self.parts)
+        around = max((step.recipe.algorithm.reach for step in self.steps), default=0)
+        return max(around, *(halo(max(self.request.dilate, reach), part.grid) for part in self.parts))
 
     @property
     def run_id(self) -> str:
@@ -222,10 +183,15 @@ class Plan:
             "block": self.block,
             "memory": self.memory,
             "workers": self.workers,
-            "parts": [_part_to_dict(part) for part in self.parts],
+            "parts": [part_to_dict(part) for part in self.parts],
             "scenes": [scene.to_dict() for scene in self.scenes],
             "left_out": to_rows(self.left_out),
             "notes": list(self.notes),
+            "steps": [asdict(step) for step in self.steps],
+            "over": self.over,
+            "ancillary": [scene.to_dict() for scene in self.ancillary],
+            "before": [plan.to_dict() for plan in self.before],
+            "ordered": list(self.ordered),
         }
 
     @classmethod
@@ -248,12 +214,17 @@ class Plan:
             quantity=data["quantity"],
             bands=tuple(data["bands"]),
             roles=tuple(data["roles"].items()),
-            parts=tuple(_part_from_dict(part) for part in data["parts"]),
+            parts=tuple(part_from_dict(part) for part in data["parts"]),
             block=data["block"],
             memory=data["memory"],
             workers=data["workers"],
             left_out=tuple(LeftOut(*row) for row in data["left_out"]),
             notes=tuple(data["notes"]),
+            steps=tuple(step_from_dict(step) for step in data["steps"]),
+            over=data["over"],
+            ancillary=tuple(Scene.from_dict(scene) for scene in data["ancillary"]),
+            before=tuple(cls.from_dict(stage) for stage in data["before"]),
+            ordered=tuple(data["ordered"]),
         )
         for part in plan.parts:
             for output in part.outputs:
@@ -320,19 +291,26 @@ class Plan:
 def output_key(plan: Plan, part: Part, product: str) -> str:
     """Return the identity of one output: everything that decides its pixels, and nothing else."""
     request = plan.request
-    recipe = get_recipe(product)
+    steps = closure(plan, product)
+    bands = plan.bands
+    if not get_method(request.method).joint and not steps[-1].recipe.is_mosaic:
+        used = {name for step in steps for _, name in step.roles}
+        bands = tuple(name for name in plan.bands if name in used)
+    needs = {(of, every) for step in steps for _, of, every in step.needs}
     return digest(
         {
             "algorithm": ALGORITHM,
             "product": product,
-            "recipe": recipe.version,
+            "steps": [[s.product, s.algorithm, s.recipe.version, s.roles, s.needs, s.ancillary] for s in steps],
+            "given": sorted(given.key for given in part.given if (given.product, given.every) in needs),
+            "ancillary": sorted(scene.key for scene in plan.ancillary_of(steps, part)),
+            "over": plan.over,
             "grid": [part.grid.crs, part.grid.transform, part.grid.shape],
             "chunk": request.chunk,
             "period": str(part.period),
             "method": request.method,
             "options": request.options,
-            "bands": plan.bands,
-            "roles": plan.roles,
+            "bands": bands,
             "dilate": request.dilate,
             "resampling": request.resampling,
             "by": request.by,
@@ -340,6 +318,16 @@ def output_key(plan: Plan, part: Part, product: str) -> str:
             "scenes": sorted(plan.scenes[i].key for i in part.scenes),
         }
     )
+
+
+def closure(plan: Plan, product: str) -> tuple[Step, ...]:
+    """Return the steps of a stage that a product is made by, its own last."""
+    wanted, found = {product}, []
+    for step in reversed(plan.steps):
+        if step.product in wanted:
+            found.append(step)
+            wanted |= {of for _, of, _ in step.needs}
+    return tuple(reversed(found))
 
 
 def _normalization(request: Request) -> list[Any]:
@@ -379,25 +367,3 @@ def _ceil(length: int, size: int) -> int:
 
 def _unshared(here: dict[str, str], there: dict[str, str]) -> tuple[list[str], list[str]]:
     return sorted(here[k] for k in here.keys() - there), sorted(there[k] for k in there.keys() - here)
-
-
-def _part_to_dict(part: Part) -> JSON:
-    return {
-        "extent": part.extent,
-        "crs": part.grid.crs,
-        "transform": list(part.grid.transform),
-        "shape": list(part.grid.shape),
-        "period": part.period.to_dict(),
-        "scenes": list(part.scenes),
-        "outputs": [[o.product, o.key, o.item_id, o.href] for o in part.outputs],
-    }
-
-
-def _part_from_dict(data: JSON) -> Part:
-    return Part(
-        data["extent"],
-        SourceGrid(data["crs"], tuple(data["transform"]), tuple(data["shape"])),
-        Period.from_dict(data["period"]),
-        tuple(data["scenes"]),
-        tuple(Output(*row) for row in data["outputs"]),
-    )

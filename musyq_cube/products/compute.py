@@ -94,8 +94,8 @@ def _layer(recipe: Recipe, wanted: Any, ds: xr.Dataset) -> str:
 def _layers(
     recipe: Recipe, way: Algorithm, given: Mapping[str, xr.DataArray], extra: Mapping[str, str]
 ) -> dict[str, xr.DataArray]:
-    assert way.function is not None  # a mosaic is not evaluated
-    result = way.function(**given, **extra)
+    function: Any = way.function
+    result = function(**given, **extra)
     if isinstance(result, xr.Dataset | Mapping):
         return {str(name): values for name, values in result.items()}
     return {recipe.layers[0].name: result}
@@ -119,10 +119,10 @@ def _propagate(
         above, below = (
             _layers(recipe, way, {**given, wanted.name: given[wanted.name] + sign * spread}, extra) for sign in (1, -1)
         )
-        for name in variance:
+        for name, sum_ in variance.items():
             up, down = above[name] - at[name], at[name] - below[name]
             half = (up.fillna(down) + down.fillna(up)) / 2
-            variance[name] = variance[name] + half.astype("float32") ** 2
+            variance[name] = sum_ + half.astype("float32") ** 2
     return {f"{name}_unc": (at[name] * 0 + total) ** 0.5 for name, total in variance.items()}
 
 

@@ -6,7 +6,6 @@ import resource
 import sys
 import time
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -16,8 +15,8 @@ from odc.geo.xr import xr_coords
 from musyq_cube.composite import Observations, reduce, reduce_band, reduce_qa
 from musyq_cube.errors import StoreError
 from musyq_cube.methods import get_method
-from musyq_cube.products import get_recipe
 from musyq_cube.read.block import Room
+from musyq_cube.run.evaluate import at_place, nothing, of_composite, of_observations, of_products, of_series
 from musyq_cube.run.ledger import Ledger
 from musyq_cube.run.observe import Observer, UnreadableError, parts, without
 from musyq_cube.run.report import BlockError, BlockReport, BlockTask
@@ -73,17 +72,15 @@ def run_block(task: BlockTask) -> BlockReport:
     groups, failures = task.groups, []
     while True:
         try:
-            composite, sums = _composite(task, groups, clock)
+            made, sums = _products(task, groups, clock)
             break
         except UnreadableError as found:
             failures += found.failures
             groups = without(groups, found.failures)
     checksums = {}
     for product, item, store in task.outputs:
-        with clock.step("product"):
-            made = get_recipe(product).compute(composite, dict(task.roles))
         with clock.step("write"):
-            checksums[item] = write_block(store, made, task.y, task.x)
+            checksums[item] = write_block(store, made[product], task.y, task.x)
     return BlockReport(
         task.id,
         "done",
@@ -139,13 +136,25 @@ def _is_hopeless(error: BlockError) -> bool:
     return isinstance(error.cause, HOPELESS) or (isinstance(error.cause, OSError) and error.step == "write")
 
 
-def _composite(task: BlockTask, groups: tuple[Group, ...], clock: _Clock) -> tuple[xr.Dataset, Sums | None]:
+def _products(task: BlockTask, groups: tuple[Group, ...], clock: _Clock) -> tuple[dict[str, xr.Dataset], Sums | None]:
+    """Make every product of a block, by product id."""
+    if task.over == "products":
+        with clock.step("product"):
+            return of_products(task), None
+    reduced, sums = _reduced(task, groups, clock)
+    if task.over != "composite":
+        return {task.steps[0].product: reduced}, sums
+    with clock.step("product"):
+        return of_composite(task, reduced), sums
+
+
+def _reduced(task: BlockTask, groups: tuple[Group, ...], clock: _Clock) -> tuple[xr.Dataset, Sums | None]:
     """Reduce a block part by part: only the observations of one part are in memory."""
     out: dict[str, Any] = {}
     sums: Sums | None = None
     room = Room()
     for where, reaching in parts(task, groups):
-        made, found = _part(replace(task, geobox=task.geobox[where]), reaching, clock, room)
+        made, found = _part(at_place(task, where), reaching, clock, room)
         sums = found if sums is None else sums if found is None else sums + found
         for name, values in made.items():
             out.setdefault(name, np.empty(task.geobox.shape, values.dtype))[where] = values
@@ -158,6 +167,11 @@ def _part(task: BlockTask, groups: tuple[Group, ...], clock: _Clock, room: Room)
     options: dict[str, Any] = dict(task.options)
     with clock.step("read qa"):
         observer = Observer(task, groups, room)
+    if task.over != "composite":
+        if not observer.qa.sizes["time"]:
+            return nothing(task), None
+        with clock.step("product"):
+            return (of_series if task.over == "series" else of_observations)(task, groups, observer), observer.sums
     if get_method(task.method).joint:
         with clock.step("read"):
             cube = observer.bands(task.bands)

@@ -14,7 +14,9 @@ import pystac
 from musyq_cube.config import config
 from musyq_cube.errors import RunError, StoreError
 from musyq_cube.normalize.certificate import Certificate, Sums
+from musyq_cube.plan.ancillary import during
 from musyq_cube.plan.estimate import cores
+from musyq_cube.plan.remaining import needed
 from musyq_cube.read.fuse import group_scenes
 from musyq_cube.run import provenance, publish
 from musyq_cube.run.block import attempt
@@ -69,26 +71,35 @@ def run(
     StoreError
         When the output folder cannot be written.
     """
+    items: dict[str, pystac.Item] = {}
+    for stage in needed(plan):
+        items |= _run_stage(stage, on, workers=workers, processes=processes, quiet=quiet)
+    made = [items[output.key] for output in plan.delivered()]
+    return made[0] if len(made) == 1 else pystac.ItemCollection(made)
+
+
+def _run_stage(plan: Plan, on: str, *, workers: int | None, processes: bool, quiet: bool) -> dict[str, pystac.Item]:
+    """Make the outputs of one stage that are not there yet; returns all of them by key."""
     items = {o.key: item for o in plan.outputs if (item := publish.existing(plan, o)) is not None}
     for item in items.values():
         publish.announce(plan, item)
-    if len(items) < len(plan.outputs):
-        count = _workers(plan, on, workers)
-        order = provenance.write(plan)
-        run_ = _Run(plan, Ledger(plan.run_folder), order, items)
-        run_.ledger.resume()
-        run_.prepare()
-        settings: dict[str, Any] = {"processes": processes, "memory": plan.memory, "prefix": plan.run_id[:8]}
-        try:
-            with executor(on, count, **settings) as place:
-                _check_memory(plan, place)
-                run_.execute(place, quiet=quiet)
-        except KeyboardInterrupt:
-            raise RunError(run_.stopped("stopped")) from None
-        except _CancelledError:
-            raise RunError(run_.stopped("cancelled")) from None
-    made = [items[output.key] for output in plan.outputs]
-    return made[0] if len(made) == 1 else pystac.ItemCollection(made)
+    if len(items) == len(plan.outputs):
+        return items
+    count = _workers(plan, on, workers)
+    order = provenance.write(plan)
+    run_ = _Run(plan, Ledger(plan.run_folder), order, items)
+    run_.ledger.resume()
+    run_.prepare()
+    settings: dict[str, Any] = {"processes": processes, "memory": plan.memory, "prefix": plan.run_id[:8]}
+    try:
+        with executor(on, count, **settings) as place:
+            _check_memory(plan, place)
+            run_.execute(place, quiet=quiet)
+    except KeyboardInterrupt:
+        raise RunError(run_.stopped("stopped")) from None
+    except _CancelledError:
+        raise RunError(run_.stopped("cancelled")) from None
+    return items
 
 
 @dataclass
@@ -280,7 +291,7 @@ def block_task(
         groups=tuple(group for group in groups if not mine.isdisjoint(group)),
         period=part.period,
         bands=plan.bands,
-        roles=plan.roles,
+        steps=plan.steps,
         sensors=plan.sensors(part),
         method=request.method,
         options=request.options,
@@ -291,6 +302,9 @@ def block_task(
         on_error=request.on_error,
         outputs=outputs,
         ledger=plan.run_folder,
+        over=plan.over,
+        given=part.given,
+        ancillary=during(plan.ancillary, part.period),
     )
 
 

@@ -14,9 +14,10 @@ from musyq_cube.methods import get_method
 from musyq_cube.normalize.chain import Observation, normalize_bands, refuse
 from musyq_cube.normalize.cube import observations
 from musyq_cube.plan.estimate import field_bytes, fits, observed_bytes
-from musyq_cube.read.block import Failure, Room, read_band, read_block
+from musyq_cube.read.block import ANGLES, Failure, Room, read_band, read_block
 from musyq_cube.read.warp import source_window
 from musyq_cube.run.certify import Certifier
+from musyq_cube.types import QA
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from musyq_cube.scene import Scene, SourceGrid
 
 
+FILL = np.uint16(QA.FILL)
 T = TypeVar("T", xr.Dataset, xr.DataArray)
 
 
@@ -61,9 +63,9 @@ class Observer:
                 _inside(ds["qa"], task.halo).values[t] |= refuse(seen, task.rules)
         reach = float(dict(task.options).get("reach", method.reach)) if method.reach else 0.0
         self.qa = _masked_qa(ds, task.dilate, reach, task.halo)
-        if method.angles:
-            self.qa["vza"] = _inside(ds["vza"], task.halo)
-        self._unclear = _unclear(self.qa)
+        for name in ANGLES if task.over in {"observations", "series"} else ("vza",) if method.angles else ():
+            self.qa[name] = _inside(ds[name], task.halo)
+        self._unclear = (self.qa["qa"].values & FILL) != 0 if task.cloudy else _unclear(self.qa)
         self._drop_unclear()
         self.certifier = self._certifier()
 

@@ -8,8 +8,10 @@ import logging
 import re
 from typing import TYPE_CHECKING, Any
 
+from musyq_cube.config import config
 from musyq_cube.errors import StoreError
 from musyq_cube.plan.select import wavelengths
+from musyq_cube.plan.value import closure
 from musyq_cube.products import get_recipe
 from musyq_cube.store import access
 from musyq_cube.store import conventions as c
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     from musyq_cube.normalize.certificate import Certificate
     from musyq_cube.plan import Output, Part, Plan
+    from musyq_cube.plan.parts import Step
     from musyq_cube.types import JSON
     from musyq_cube.variable import Variable
 
@@ -54,7 +57,7 @@ def announce(plan: Plan, item: pystac.Item) -> None:
 def variables(plan: Plan, part: Part, output: Output) -> tuple[Variable, ...]:
     """Return the layers of an output."""
     sensors = plan.sensors(part)
-    return get_recipe(output.product).variables(plan.bands, sensors, wavelengths(sensors, plan.bands))
+    return plan.step(output.product).recipe.variables(plan.bands, sensors, wavelengths(sensors, plan.bands))
 
 
 def create(plan: Plan, part: Part, output: Output) -> None:
@@ -105,7 +108,7 @@ def finish(
         geobox=part.geobox,
         period=part.period,
         variables=variables(plan, part, output),
-        recipe=get_recipe(output.product),
+        recipe=plan.step(output.product).recipe,
         key=output.key,
         statistics=statistics,
         grid=plan.request.grid,
@@ -119,6 +122,9 @@ def finish(
         certificate=None if certificate is None else certificate.summary(),
         base=plan.request.out,
     )
+    if output.product not in plan.ordered:
+        made.properties |= c.intermediate(float(config.get("run.intermediate_days")))
+        made.stac_extensions = c.extensions_of(made.to_dict(include_self_link=False, transform_hrefs=False))
     return stac.publish(made, plan.request.out)
 
 
@@ -159,10 +165,21 @@ def lineage(plan: Plan, output: Output) -> str:
     """
     request = plan.request
     steps = [f"normalized ({', '.join(request.normalize)})"] if request.normalize else []
-    steps = [*steps, plan.quantity.upper(), f"resampled ({request.resampling}) to {request.grid}"]
-    steps.append("masked" + (f", clouds grown by {request.dilate:g} m" if request.dilate else ""))
-    steps.append(request.method + "".join(f" {name}={value}" for name, value in request.options))
-    recipe = get_recipe(output.product)
-    if not recipe.is_mosaic:
-        steps.append(f"{recipe.name.removeprefix('MuSQ.')} of {', '.join(band for _, band in plan.roles)}")
-    return " -> ".join(steps)
+    if plan.over != "products":
+        steps = [*steps, plan.quantity.upper(), f"resampled ({request.resampling}) to {request.grid}"]
+        steps.append("masked" + (f", clouds grown by {request.dilate:g} m" if request.dilate else ""))
+    if plan.over == "composite":
+        steps.append(request.method + "".join(f" {name}={value}" for name, value in request.options))
+    return " -> ".join([*steps, *(_made(plan, step) for step in closure(plan, output.product))])
+
+
+def _made(plan: Plan, step: Step) -> str:
+    """Return one product in words: its algorithm and what it is made of."""
+    recipe = step.recipe
+    if recipe.is_mosaic:
+        return "mosaic"
+    bands = [band for _, band in step.roles] or [*plan.bands][: len(recipe.algorithm.inputs_of("band"))]
+    of = [*bands, *(of.removeprefix("MuSQ.") for _, of, _ in step.needs), *step.ancillary]
+    way = f" by {recipe.algorithm.name}" if len(get_recipe(step.product).algorithms) > 1 else ""
+    reduced = f", {recipe.algorithm.reduce} of the observations" if plan.over == "observations" else ""
+    return f"{recipe.name.removeprefix('MuSQ.')}{way} of {', '.join(of)}{reduced}"

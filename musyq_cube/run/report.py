@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from musyq_cube.normalize.rules import Rules
     from musyq_cube.period import Period
+    from musyq_cube.plan.parts import Given, Step
     from musyq_cube.scene import Scene
     from musyq_cube.types import JSON, OnError
 
@@ -31,7 +32,8 @@ class BlockTask:
     """Scenes fused by day, in time; empty where no scene reaches the block."""
     period: Period
     bands: tuple[str, ...]
-    roles: tuple[tuple[str, str], ...]
+    steps: tuple[Step, ...]
+    """The products that are made, each after those it is made of."""
     sensors: tuple[str, ...]
     """Sensors in the order of their bits in ``source``."""
     method: str
@@ -46,6 +48,17 @@ class BlockTask:
     """(product id, Item id, store) of everything that is written."""
     ledger: str
     """Folder of the ledger."""
+    over: str = "composite"
+    """``composite``, ``observations`` or ``series`` of scenes, or ``products``."""
+    given: tuple[Given, ...] = ()
+    """Published products that others are made of."""
+    ancillary: tuple[Scene, ...] = ()
+    """Ancillary data that hold in the period."""
+
+    @property
+    def cloudy(self) -> bool:
+        """Whether observations under cloud are taken too."""
+        return any(step.recipe.algorithm.cloudy for step in self.steps)
 
 
 @dataclass(frozen=True)

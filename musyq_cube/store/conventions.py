@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
 from typing import TYPE_CHECKING, Any, Final
@@ -35,6 +36,7 @@ EXTENSIONS: Final[dict[str, str]] = {
         "render": "2.0.0",
         "alternate-assets": "1.2.0",
         "file": "2.1.0",
+        "timestamps": "1.1.0",
     }.items()
 }
 
@@ -50,6 +52,7 @@ _MARKS: Final[dict[str, str]] = {
     "render": '"renders": ',
     "alternate-assets": '"alternate": ',
     "file": '"file:',
+    "timestamps": '"expires": ',
 }
 """How the fields of an extension begin in JSON text."""
 
@@ -90,6 +93,12 @@ def extensions_of(document: JSON) -> list[str]:
     """Return the schema URIs of the extensions whose fields a STAC document uses, and of no others."""
     text = json.dumps(document)
     return [uri for name, uri in EXTENSIONS.items() if _MARKS[name] in text]
+
+
+def intermediate(days: float) -> JSON:
+    """Return the properties of a product that was made only on the way to another: its role, and until when."""
+    until = dt.datetime.now(dt.UTC).replace(microsecond=0) + dt.timedelta(days=days)
+    return {"musyq:role": "intermediate", "expires": until.isoformat().replace("+00:00", "Z")}
 
 
 def multihash(data: bytes) -> str:

@@ -1,0 +1,49 @@
+"""Ancillary data of an order: which there are, and which of them a product takes."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+from musyq_cube.quantities import QUANTITIES, derivation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from musyq_cube.grid import Region
+    from musyq_cube.period import Period
+    from musyq_cube.scene import Scene
+
+ANCILLARY = "ancillary"
+"""Quantity of scenes that are ancillary data."""
+AROUND = dt.timedelta(days=1)
+"""How far beyond a period ancillary data are taken, to interpolate at its edges."""
+
+
+def find_ancillary(catalog: Any, where: Region | None, when: Period) -> list[Scene]:
+    """Return the ancillary data of a catalogue that hold for a region and a period, or at any time."""
+    try:
+        from musyq_cube.catalog import search_ancillary
+    except ImportError:
+        return []
+    return list(search_ancillary(catalog, where, when.start - AROUND, when.end + AROUND))
+
+
+def providing(scenes: Iterable[Scene], quantities: Sequence[str]) -> tuple[Scene, ...]:
+    """Return the ancillary data that have one of some quantities, or a part of which one of them is derived."""
+    scenes = tuple(scenes)
+    have = {name for scene in scenes for name in scene.sources}
+    ways = [derivation(name, have) or {} for name in quantities]
+    wanted = {*quantities, *(part for way in ways for step in way.values() for part in step.parts)}
+    return tuple(scene for scene in scenes if not wanted.isdisjoint(scene.sources))
+
+
+def during(scenes: Iterable[Scene], period: Period) -> tuple[Scene, ...]:
+    """Return the ancillary data that hold in a period, those just around it, and those that hold at any time."""
+    first, last = period.start - AROUND, period.end + AROUND
+    return tuple(scene for scene in scenes if is_static(scene) or first <= scene.time <= last)
+
+
+def is_static(scene: Scene) -> bool:
+    """Whether all that a scene has holds at any time."""
+    return all(name in QUANTITIES and QUANTITIES[name].static for name in scene.sources)

@@ -1,0 +1,184 @@
+"""Inputs: what a block takes besides scenes: products that are there already, and ancillary data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+from odc.geo.xr import xr_coords
+
+from musyq_cube.composite.observations import MOST_SENSORS
+from musyq_cube.store.open import open_item
+from musyq_cube.types import QA
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+    from odc.geo.geobox import GeoBox
+
+    from musyq_cube.plan.parts import Given, Step
+    from musyq_cube.run.report import BlockTask
+
+HOUR = "hour"
+"""Layer of products over observations: mean time of day, UTC."""
+
+
+@lru_cache(maxsize=128)
+def _opened(href: str) -> xr.Dataset:
+    """Return a published product; products do not change once they exist."""
+    return open_item(href)
+
+
+@dataclass
+class Inputs:
+    """The inputs of one rectangle of a block, read when they are asked for and kept."""
+
+    task: BlockTask
+    geobox: GeoBox
+    y: int
+    """First pixel row in the product; may be outside it by the margin."""
+    x: int
+    _layers: dict[tuple[str, str], xr.DataArray] = field(default_factory=dict)
+    _ancillary: dict[tuple[Any, ...], xr.DataArray] = field(default_factory=dict)
+
+    def coords(self) -> dict[str, Any]:
+        """Return the coordinates of the rectangle."""
+        return {str(name): coord.variable for name, coord in xr_coords(self.geobox, always_yx=True).items()}
+
+    def given(self, product: str, every: str | None) -> list[Given]:
+        """Return the published products that play a part, in time."""
+        found = [g for g in self.task.given if g.product == product and g.every == every]
+        return sorted(found, key=lambda g: g.period.start)
+
+    def layer(self, given: Given, name: str) -> xr.DataArray | None:
+        """Return a layer of a product on the rectangle, NaN (or FILL) beyond its edges; None where it has none."""
+        key = (given.key, name)
+        if key not in self._layers:
+            ds = _opened(given.href)
+            if name not in ds:
+                return None
+            self._layers[key] = self._window(ds[name])
+        return self._layers[key]
+
+    def product(self, step: Step, name: str) -> tuple[xr.DataArray, xr.DataArray | None]:
+        """
+        Return the values and uncertainties of the input of a step that a published product plays.
+
+        (y, x); (time, y, x) for a series, with the middles of its periods as time.
+        """
+        of, every = next((of, every) for wanted, of, every in step.needs if wanted == name)
+        wanted = next(w for w in step.recipe.algorithm.inputs if w.name == name)
+        found = self.given(of, every)
+        layer = wanted.layer or _first_layer(of)
+        values = [self.layer(g, layer) for g in found]
+        spread = [self.layer(g, f"{layer}_unc") for g in found]
+        if every is None and wanted.every is None:
+            return self._one(values[0], of, layer), spread[0]
+        times = [np.datetime64(g.period.middle.replace(tzinfo=None), "ns") for g in found]
+        return _along(values, times), None if any(s is None for s in spread) else _along(spread, times)
+
+    def ancillary(self, step: Step, name: str, times: Any = None) -> xr.DataArray:
+        """
+        Return an ancillary quantity that a step takes.
+
+        Parameters
+        ----------
+        step, name
+            Which input of which product.
+        times
+            Of the observations (time,), or of each pixel (y, x); None: over the period.
+        """
+        wanted = next(w for w in step.recipe.algorithm.inputs if w.name == name)
+        quantity, at = wanted.of[0], wanted.at
+        if at == "observation" and times is None:
+            at = "mean"
+        key = (quantity, at, None if at != "observation" else id(times))
+        if key not in self._ancillary:
+            from musyq_cube.read.ancillary import read_ancillary
+
+            options: dict[str, Any] = {"times": times} if at == "observation" else {"period": self.task.period}
+            made = read_ancillary(self.task.ancillary, self.geobox, [quantity], at=at, **options)[quantity]
+            dims = ("time", "y", "x") if made.ndim == 3 else ("y", "x")
+            self._ancillary[key] = xr.DataArray(made, dims=dims)
+        return self._ancillary[key]
+
+    def moments(self) -> npt.NDArray[np.datetime64] | None:
+        """Return the time at which each pixel was seen (y, x), from a product that knows; None where none does."""
+        for given in self.task.given:
+            hour, day = self.layer(given, HOUR), self.layer(given, "day")
+            if hour is None or day is None or given.period != self.task.period:
+                continue
+            start = np.datetime64(given.period.start.replace(tzinfo=None), "ns")
+            since = np.where(day.values >= 0, day.values, 0) * 24.0 + np.nan_to_num(hour.values.astype(float), nan=12.0)
+            hours: npt.NDArray[np.datetime64] = start + (since * 3600e9).astype("timedelta64[ns]")
+            return hours
+        return None
+
+    def evidence(self, made: xr.DataArray) -> dict[str, xr.DataArray]:
+        """Return count (least), source (all), day (of the first that knows) and qa (all bits) of the products given."""
+        own = [g for g in self.task.given if g.period == self.task.period] or list(self.task.given)
+        shape = made.shape
+        count, day = np.full(shape, np.iinfo(np.uint16).max, np.uint16), np.full(shape, -1, np.int16)
+        source, qa = np.zeros(shape, np.uint16), np.zeros(shape, np.uint16)
+        for given in own:
+            layers = {name: self.layer(given, name) for name in ("count", "source", "day", "qa")}
+            if any(layer is None for layer in layers.values()):
+                continue
+            read = {
+                name: np.nan_to_num(layer.values.astype(float), nan=-1)
+                for name, layer in layers.items()
+                if layer is not None
+            }
+            count = np.minimum(count, np.clip(read["count"], 0, None).astype(np.uint16))
+            day = np.where(day < 0, read["day"].astype(np.int16), day)
+            source |= _translate(read["source"].astype(np.uint16), given.sensors, self.task.sensors)
+            qa |= read["qa"].astype(np.uint16)
+        if not own:
+            count[:] = 0
+        nothing = made.isnull().values
+        qa = np.where(nothing, qa | np.uint16(QA.FILL), qa & ~np.uint16(QA.FILL)).astype(np.uint16)
+        return {name: xr.DataArray(v, dims=("y", "x")) for name, v in
+                (("count", count), ("source", source), ("day", day), ("qa", qa))}  # fmt: skip
+
+    def _window(self, data: xr.DataArray) -> xr.DataArray:
+        rows, cols = self.geobox.shape
+        top, left = max(self.y, 0), max(self.x, 0)
+        bottom, right = min(self.y + rows, data.shape[0]), min(self.x + cols, data.shape[1])
+        found = data.isel(y=slice(top, bottom), x=slice(left, right)).values
+        if found.shape != (rows, cols):
+            empty: Any = np.nan if found.dtype.kind == "f" else (int(QA.FILL) if data.name == "qa" else 0)
+            whole = np.full((rows, cols), empty, found.dtype)
+            whole[top - self.y : bottom - self.y, left - self.x : right - self.x] = found
+            found = whole
+        return xr.DataArray(found, dims=("y", "x"), name=data.name)
+
+    @staticmethod
+    def _one(values: xr.DataArray | None, product: str, layer: str) -> xr.DataArray:
+        if values is None:
+            raise KeyError(f"{product} has no layer {layer!r}")
+        return values
+
+
+def _along(arrays: Sequence[xr.DataArray | None], times: list[np.datetime64]) -> xr.DataArray:
+    found = [(array, time) for array, time in zip(arrays, times, strict=True) if array is not None]
+    stacked = np.stack([array.values for array, _ in found])
+    return xr.DataArray(stacked, dims=("time", "y", "x"), coords={"time": [time for _, time in found]})
+
+
+def _first_layer(product: str) -> str:
+    from musyq_cube.products import get_recipe
+
+    return get_recipe(product).layers[0].name
+
+
+def _translate(source: npt.NDArray[np.uint16], theirs: Sequence[str], ours: Sequence[str]) -> npt.NDArray[np.uint16]:
+    """Return sensor bits in our order."""
+    out = np.zeros_like(source)
+    for bit, sensor in enumerate(theirs[:MOST_SENSORS]):
+        if sensor in ours:
+            out |= np.where(source & np.uint16(1 << bit), np.uint16(1 << ours.index(sensor)), np.uint16(0))
+    return out
