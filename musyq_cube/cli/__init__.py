@@ -76,19 +76,28 @@ def demo(out: str, *, as_json: bool) -> None:
 @click.argument("paths", nargs=-1, required=True)
 @click.option("-c", "--catalog", required=True, help="Folder or bucket of the catalogue; made if need be.")
 @click.option("--sensor", help="Sensor id, where names and metadata do not tell.")
+@click.option("--ancillary", "kind", metavar="NAME", help="They are ancillary data: of era5, a DEM, stations …")
+@click.option("--quantity", help="What a file of one ancillary layer is, such as elevation or land_cover.")
 @json_option
-def register(paths: tuple[str, ...], catalog: str, sensor: str | None, *, as_json: bool) -> None:
+def register(
+    paths: tuple[str, ...], catalog: str, sensor: str | None, kind: str | None, quantity: str | None, *, as_json: bool
+) -> None:
     r"""
-    Write a STAC Item for every scene among files.
+    Write a STAC Item for every scene among files, or for every time of ancillary data.
 
     \b
     Example: musyq register scenes/ --catalog catalog/
+    Example: musyq register era5_2014-07.nc --ancillary era5 --catalog catalog/
     """
     from musyq_cube.catalog import register as register_files
+    from musyq_cube.catalog import register_ancillary
     from musyq_cube.run.progress import following
 
     with following("register", quiet=as_json) as step:
-        report = register_files(list(paths), catalog, sensor=sensor, progress=step)
+        if kind or quantity:
+            report = register_ancillary(list(paths), catalog, kind=kind, quantity=quantity, progress=step)
+        else:
+            report = register_files(list(paths), catalog, sensor=sensor, progress=step)
     if as_json:
         items = [item.id for item in report.items]
         print_json({"items": items, "existing": list(report.existing), "skipped": [list(s) for s in report.skipped]})
@@ -196,7 +205,7 @@ def plan(save: str | None, *, as_json: bool, **order: Any) -> None:
         states = output_states(made)
         outputs = [{"id": o.item_id, "href": o.href, "state": states[o.key]} for o in made.delivered()]
         left_out = [[item.scene, item.reason] for item in made.left_out]
-        answer = {"key": made.key, "run": made.run_folder, "outputs": outputs, "estimate": total(made).to_dict()}
+        answer: dict[str, Any] = {"key": made.key, "run": made.run_folder, "outputs": outputs, "estimate": total(made).to_dict()}
         answer |= {"tasks_left": tasks_left(made), "tree": [list(row) for row in tree(made)]}
         print_json(answer | {"scenes": [s.id for s in made.scenes], "left_out": left_out})
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-from musyq_cube.quantities import QUANTITIES, derivation
+from musyq_cube.quantities import derivation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -22,10 +22,8 @@ AROUND = dt.timedelta(days=1)
 
 def find_ancillary(catalog: Any, where: Region | None, when: Period) -> list[Scene]:
     """Return the ancillary data of a catalogue that hold for a region and a period, or at any time."""
-    try:
-        from musyq_cube.catalog import search_ancillary
-    except ImportError:
-        return []
+    from musyq_cube.catalog import search_ancillary
+
     return list(search_ancillary(catalog, where, when.start - AROUND, when.end + AROUND))
 
 
@@ -41,9 +39,4 @@ def providing(scenes: Iterable[Scene], quantities: Sequence[str]) -> tuple[Scene
 def during(scenes: Iterable[Scene], period: Period) -> tuple[Scene, ...]:
     """Return the ancillary data that hold in a period, those just around it, and those that hold at any time."""
     first, last = period.start - AROUND, period.end + AROUND
-    return tuple(scene for scene in scenes if is_static(scene) or first <= scene.time <= last)
-
-
-def is_static(scene: Scene) -> bool:
-    """Whether all that a scene has holds at any time."""
-    return all(name in QUANTITIES and QUANTITIES[name].static for name in scene.sources)
+    return tuple(s for s in scenes if s.is_static or (s.interval[0] <= last and s.interval[1] >= first))

@@ -38,8 +38,8 @@ def sections(plan: Plan) -> list[tuple[str, Rows]]:
     if any(step.inputs for stage in plan.stages for step in stage.steps):
         out += [("how it is made", list(tree(plan))), ("stages", _stages(plan))]
     out += [("work", _work(plan)), ("outputs", outputs), ("scenes used", _used(plan))]
-    if plan.left_out:
-        out.append(("scenes left out", _left_out(plan)))
+    if rows := _left_out(plan):
+        out.append(("scenes left out", rows))
     return out
 
 
@@ -124,12 +124,13 @@ def _order(plan: Plan) -> Rows:
     extents = list(dict.fromkeys(part.extent for part in plan.parts))
     periods = list(dict.fromkeys(part.period.label for part in plan.parts))
     shape = plan.parts[0].grid.shape
+    single = not plan.before and plan.over == "composite"
     rows: Rows = [
         ("products", ", ".join(plan.ordered)),
         ("grid", f"{request.grid}, {_few(extents)} ({shape[1]} × {shape[0]} pixels{' each' if request.tiles else ''})"),
         ("periods", _few(periods)),
-        ("method", request.method + "".join(f", {k}={v}" for k, v in request.options)),
-        *((("made from", f"{plan.quantity}: {', '.join(plan.bands)}"),) if plan.bands else ()),
+        *((("method", request.method + "".join(f", {k}={v}" for k, v in request.options)),) if single else ()),
+        *((("made from", f"{plan.quantity}: {', '.join(plan.bands)}"),) if single else ()),
         ("written to", request.out),
     ]
     return [*rows, *(("note", note) for note in plan.notes)]
@@ -166,9 +167,11 @@ def _used(plan: Plan) -> Rows:
 
 
 def _left_out(plan: Plan) -> Rows:
-    rows: Rows = [(item.scene, item.reason) for item in plan.left_out[:SHOWN]]
-    if len(plan.left_out) > SHOWN:
-        rows.append((f"… {len(plan.left_out)} in all", ""))
+    used = {scene.id for stage in plan.stages for scene in stage.scenes}
+    left = {item.scene: item.reason for stage in plan.stages for item in stage.left_out if item.scene not in used}
+    rows: Rows = [*left.items()][:SHOWN]
+    if len(left) > SHOWN:
+        rows.append((f"… {len(left)} in all", ""))
     return rows
 
 

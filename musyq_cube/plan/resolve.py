@@ -21,6 +21,10 @@ Key: TypeAlias = "tuple[str, str | None]"
 """A product without resolution, and the length of its periods (None: that of the order)."""
 
 
+FEW = 4
+"""Sensors that a reason names."""
+
+
 @dataclass(frozen=True)
 class Node:
     """One product of the tree of an order: the algorithm that makes it, and why."""
@@ -142,7 +146,7 @@ class Resolver:
                 elif wanted.required:
                     return (
                         f"no ancillary {wanted.of[0]} for the period; register data that have it "
-                        "(`musyq register reanalysis.nc`)"
+                        "(`musyq register era5.nc --ancillary era5`)"
                     )
         return quantity, tuple(needs), tuple(found.items())
 
@@ -151,7 +155,10 @@ class Resolver:
         able = [scene for scene in self.scenes if fits(scene.sensor, way)]
         if not able:
             have = ", ".join(sorted({scene.sensor for scene in self.scenes})) or "no scene"
-            return f"has coefficients for {', '.join(way.sensors)}; there is {have}" if self.scenes else "no scene"
+            known = ", ".join(way.sensors[:FEW]) + (
+                f" and {len(way.sensors) - FEW} more" if len(way.sensors) > FEW else ""
+            )
+            return f"has coefficients for {known}; there is {have}" if self.scenes else "no scene"
         there = Counter(self.quantity_of(scene, way) for scene in able)
         if not any(there[q] for q in way.accepts):
             have = ", ".join(f"{n} of {QUANTITIES.get(q, q)}" for q, n in there.items())

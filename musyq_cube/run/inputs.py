@@ -11,6 +11,7 @@ import xarray as xr
 from odc.geo.xr import xr_coords
 
 from musyq_cube.composite.observations import MOST_SENSORS
+from musyq_cube.read.ancillary import read_ancillary
 from musyq_cube.store.open import open_item
 from musyq_cube.types import QA
 
@@ -98,8 +99,6 @@ class Inputs:
             at = "mean"
         key = (quantity, at, None if at != "observation" else id(times))
         if key not in self._ancillary:
-            from musyq_cube.read.ancillary import read_ancillary
-
             options: dict[str, Any] = {"times": times} if at == "observation" else {"period": self.task.period}
             made = read_ancillary(self.task.ancillary, self.geobox, [quantity], at=at, **options)[quantity]
             dims = ("time", "y", "x") if made.ndim == 3 else ("y", "x")

@@ -8,6 +8,7 @@ import numpy as np
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
+from musyq_cube.testing import thermal
 from musyq_cube.testing.files import outline, write_cog
 from musyq_cube.testing.landscape import CODE
 from musyq_cube.testing.overpass import earth_sun_distance, in_swath, sun_angles, view_angles
@@ -24,9 +25,11 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 BANDS = ("B1", "B2", "B3", "B4", "B5", "B6", "B7")
-"""Bands written: the reflective ones outside gas absorption bands; no pan, cirrus or thermal."""
+"""Reflective bands written: those outside gas absorption; no pan, no cirrus. With the thermal ones if asked for."""
 MULT, ADD = 2e-5, -0.1
 """Reflectance (times the cosine of the sun zenith) = MULT · DN + ADD."""
+RADIANCE_MULT, RADIANCE_ADD = 3.342e-4, 0.1
+"""Radiance of the thermal bands, W m⁻² sr⁻¹ µm⁻¹ = MULT · DN + ADD."""
 _CLEAR, _WATER, _CLOUD, _SHADOW, _FILL = 21824, 21952, 22280, 23888, 1
 
 
@@ -51,6 +54,11 @@ def write(view: View, folder: Path) -> Path:
         counts = np.clip(np.rint(np.nan_to_num(dn)), 1, 65535)
         saturated |= ((dn > 65535) << number).astype(np.uint16)
         write_cog(home / f"{name}_{band}.TIF", np.where(inside, counts, 0).astype(np.uint16), box, nodata=0)
+    heat = thermal.BANDS if view.overpass.thermal else ()
+    for band in heat:
+        seen = area_mean(thermal.radiance(view, band), view.surface.geobox, box, view.overpass.shift)
+        counts = np.clip(np.rint((np.nan_to_num(seen) - RADIANCE_ADD) / RADIANCE_MULT), 1, 65535)
+        write_cog(home / f"{name}_{band}.TIF", np.where(inside, counts, 0).astype(np.uint16), box, nodata=0)
     write_cog(home / f"{name}_QA_PIXEL.TIF", _quality(view, box, inside), box, nodata=1, resampling="nearest")
     write_cog(home / f"{name}_QA_RADSAT.TIF", saturated, box, resampling="nearest")
     for key, angle in {"SZA": sza, "SAA": saa, "VZA": vza, "VAA": vaa}.items():
@@ -72,7 +80,8 @@ def _quality(view: View, box: GeoBox, inside: NDArray[np.bool_]) -> NDArray[np.u
 def _mtl(view: View, box: GeoBox, sza: float, saa: float) -> str:
     """Return the metadata file as ODL text, with the groups of Collection 2."""
     over, name = view.overpass, view.overpass.id
-    files = {f"FILE_NAME_BAND_{b[1:]}": f"{name}_{b}.TIF" for b in BANDS}
+    heat = thermal.BANDS if over.thermal else ()
+    files = {f"FILE_NAME_BAND_{b[1:]}": f"{name}_{b}.TIF" for b in (*BANDS, *heat)}
     angles = {
         f"FILE_NAME_ANGLE_{kind}_BAND_4": f"{name}_{key}.TIF"
         for kind, key in (("SENSOR_AZIMUTH", "VAA"), ("SENSOR_ZENITH", "VZA"),
@@ -121,9 +130,17 @@ def _mtl(view: View, box: GeoBox, sza: float, saa: float) -> str:
         "LEVEL1_RADIOMETRIC_RESCALING": {
             **{f"REFLECTANCE_MULT_BAND_{b[1:]}": _Bare("2.0000E-05") for b in BANDS},
             **{f"REFLECTANCE_ADD_BAND_{b[1:]}": _Bare("-0.100000") for b in BANDS},
+            **{f"RADIANCE_MULT_BAND_{b[1:]}": _Bare("3.3420E-04") for b in heat},
+            **{f"RADIANCE_ADD_BAND_{b[1:]}": _Bare("0.10000") for b in heat},
         },
+        **({"LEVEL1_THERMAL_CONSTANTS": _constants()} if heat else {}),
     }
     return _odl("LANDSAT_METADATA_FILE", groups)
+
+
+def _constants() -> dict[str, object]:
+    pairs = [(b[1:], thermal.K1[b], thermal.K2[b]) for b in thermal.BANDS]
+    return {f"K{k}_CONSTANT_BAND_{n}": _Bare(f"{v:.4f}") for n, *values in pairs for k, v in enumerate(values, 1)}
 
 
 def _projection(box: GeoBox) -> dict[str, object]:

@@ -74,6 +74,8 @@ class Overpass:
     """(band name, true over stated calibration gain)."""
     noise: float
     """Standard deviation of the reflectance noise."""
+    thermal: bool = False
+    """Whether its thermal bands are written."""
 
     @property
     def day(self) -> dt.date:

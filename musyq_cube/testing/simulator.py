@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -51,6 +52,7 @@ def simulate(
     size: float = 9600.0,
     seed: int = 0,
     perfect: bool = False,
+    thermal: bool = False,
     progress: Callable[[Overpass, Path], None] | None = None,
 ) -> Truth:
     """
@@ -74,6 +76,8 @@ def simulate(
         The same arguments and seed give the same bytes.
     perfect
         Leave out clouds, geolocation and gain errors and noise; air, geometry and quantisation stay.
+    thermal
+        Write the thermal bands of Landsat-8 too (see :mod:`musyq_cube.testing.thermal`).
     progress
         Called with every overpass and its folder as soon as it is written.
 
@@ -82,7 +86,8 @@ def simulate(
     Truth
         What was there, for any sensor, date and pixel grid.
     """
-    truth = scheme(folder, sensors=sensors, period=period, size=size, seed=seed, perfect=perfect)
+    options: dict[str, bool] = {"perfect": perfect, "thermal": thermal}
+    truth = scheme(folder, sensors=sensors, period=period, size=size, seed=seed, **options)
     surface, folder = truth.surface, truth.folder
     _ = surface.land  # made once, before the threads want it
 
@@ -105,13 +110,14 @@ def scheme(
     size: float = 9600.0,
     seed: int = 0,
     perfect: bool = False,
+    thermal: bool = False,
 ) -> Truth:
     """Return what `simulate` with the same arguments would write, without writing it."""
     when, wanted = parse_period(period), list(sensors)
     if unknown := set(wanted) - set(SENSORS):
         raise ValueError(f"cannot simulate {', '.join(sorted(unknown))}: choose from {', '.join(SENSORS)}")
     overpasses = [
-        _overpass(sensor, index, track, time, seed, perfect=perfect)
+        replace(_overpass(sensor, index, track, time, seed, perfect=perfect), thermal=thermal)
         for sensor in wanted
         for index, (track, time) in enumerate(timetable(sensor, when.start, when.end))
     ]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from musyq_cube.sensor import sensor as get_sensor
+from musyq_cube.testing import thermal
 from musyq_cube.testing.atmosphere import Atmosphere
 from musyq_cube.testing.observe import View
 from musyq_cube.testing.overpass import TRACKS, Overpass, in_swath
@@ -83,6 +84,14 @@ class Truth:
         view, name = self._view(scene), self._band(scene, band)
         fields = view.chain(name)
         return self._onto(fields[0], geobox), self._onto(fields[1], geobox), self._onto(fields[2], geobox)
+
+    def lst(self, time: dt.datetime, geobox: GeoBox | None = None) -> Array:
+        """Return the land surface temperature (K) at a time."""
+        return self._onto(thermal.temperature(self.surface, time), geobox)
+
+    def lai(self, day: dt.date, geobox: GeoBox | None = None) -> Array:
+        """Return the leaf area index (m² m⁻²) of a day."""
+        return self._onto(self.surface.lai(day), geobox)
 
     def clouds(self, scene: str, geobox: GeoBox | None = None) -> tuple[Array, Array]:
         """Return opacity of the clouds and depth of the shadows of a scene, 0…1."""
