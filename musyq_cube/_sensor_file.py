@@ -198,6 +198,69 @@ def _gain_offset(node: Node, bands: dict[str, str]) -> GainOffset:
     return GainOffset(bands[band], start, until, gain, offset, uncertainty, source)
 
 
+@dataclass(frozen=True)
+class CountGain:
+    """
+    One entry of ``musyq:radiance``: radiance from counts, from a date up to but not at another (JSON: ``to``).
+
+    Examples
+    --------
+    >>> day = dt.datetime(2013, 7, 1, tzinfo=dt.UTC)
+    >>> round(CountGain("blue", day, None, "divide", 5.851, 0.0039, "").radiance(585.1039), 6)
+    100.0
+    """
+
+    band: str
+    """Common name."""
+    start: dt.datetime
+    until: dt.datetime | None
+    form: str
+    """``multiply``: gain · count + offset; ``divide``: (count − offset) / gain."""
+    gain: float
+    offset: float
+    source: str
+
+    def radiance(self, count: float) -> float:
+        """Return the radiance of a count, in the units that the sensor's description states."""
+        if self.form == "divide":
+            return (count - self.offset) / self.gain
+        return self.gain * count + self.offset
+
+
+_FORMS = ("multiply", "divide")
+
+
+def count_gains(root: Node, bands: dict[str, str]) -> tuple[CountGain, ...]:
+    """
+    Return the checked ``musyq:radiance`` list of a sensor, sorted by band and date; empty where it has none.
+
+    Raises
+    ------
+    SensorError
+        Naming the field that is wrong, or the entry that begins before the one before it ends.
+    """
+    found = sorted(
+        ((_count_gain(node, bands), node) for node in root.items("musyq:radiance", ())),
+        key=lambda pair: (pair[0].band, pair[0].start),
+    )
+    for (before, _), (entry, node) in itertools.pairwise(found):
+        if before.band == entry.band and (before.until is None or entry.start < before.until):
+            raise node.error("from", f"overlaps the entry of {entry.band} that begins on {before.start.date()}")
+    return tuple(entry for entry, _ in found)
+
+
+def _count_gain(node: Node, bands: dict[str, str]) -> CountGain:
+    node.only("band", "from", "to", "form", "gain", "offset", "source")
+    band, gain = node.text("band"), float(node.number("gain"))
+    if band not in bands:
+        raise node.error("band", f"is {band!r}, not one of the sensor's bands {', '.join(sorted(bands))}")
+    if not (math.isfinite(gain) and gain > 0):
+        raise node.error("gain", f"is {gain!r}, expected a positive number")
+    until = node.time("to") if "to" in node.data else None
+    form, offset = node.choice("form", _FORMS), float(node.number("offset"))
+    return CountGain(bands[band], node.time("from"), until, form, gain, offset, node.text("source"))
+
+
 def qa_rules(node: Node) -> tuple[tuple[int, int, int], ...]:
     """
     Return (mask, value, common bits) from STAC ``classification:bitfields`` or ``classification:classes``.

@@ -8,13 +8,14 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from musyq_cube._sensor_file import GainOffset, Node, calibration_series, qa_rules, read_json, read_srf
+from musyq_cube._sensor_file import Node, calibration_series, count_gains, qa_rules, read_json, read_srf
 from musyq_cube.errors import SensorError
 
 if TYPE_CHECKING:
     import numpy as np
     from matplotlib.axes import Axes
 
+    from musyq_cube._sensor_file import CountGain, GainOffset
     from musyq_cube.types import JSON
 
 QUANTITIES = ("toa", "sr", "nbar", "index", "lst")
@@ -46,11 +47,18 @@ class Band:
     """Thermal constant K1, W m⁻² sr⁻¹ µm⁻¹."""
     k2: float | None = None
     """Thermal constant K2, kelvin."""
+    alias: str | None = None
+    """Our own common name where STAC has none: ``swir12``, ``mwir37``, ``mwir39``, ``lwir13``."""
+    wavenumber: float | None = None
+    """Central wavenumber for Planck's law, cm⁻¹; the brightness temperature is `bt_gain` · T + `bt_offset`."""
+    bt_gain: float = 1.0
+    bt_offset: float = 0.0
+    """Kelvin."""
 
     @property
     def key(self) -> str:
         """Name of the variable in a cube: the common name, else the band's own name in lower case."""
-        return self.common_name or self.name.lower()
+        return self.common_name or self.alias or self.name.lower()
 
 
 @dataclass(frozen=True)
@@ -107,8 +115,8 @@ class Product:
     title: str
     quantity: str
     """What the reflective bands are: ``toa``, ``sr``, ``nbar``, ``index`` or ``lst``."""
-    driver: str
-    """Reader of its files: ``raster``, ``hdf4`` or ``zarr``."""
+    driver: str | None
+    """Reader of its files: ``raster``, ``hdf4`` or ``zarr``; None where there is no reader for them."""
     assets: tuple[Asset, ...]
     collections: tuple[str, ...] = ()
     """Regular expressions for the whole id of a catalogue's collection."""
@@ -161,6 +169,8 @@ class Sensor:
     """Folder of the definition."""
     calibration: tuple[GainOffset, ...] = ()
     """Cross-calibration by band and date; see :func:`musyq_cube.normalize.calibration.calibration_for`."""
+    counts: tuple[CountGain, ...] = ()
+    """From counts to radiance by band and date, where the producer publishes it apart from the scenes."""
 
     def flew(self, time: str) -> bool:
         """Whether an RFC 3339 time in UTC lies in the mission's period."""
@@ -272,6 +282,7 @@ def load_sensor(folder: Path) -> Sensor:
     summaries = root.child("summaries")
     item_assets = root.child("item_assets")
     names = {b.name for b in bands}
+    keys = {name: b.key for b in bands for name in (b.name, b.key)}
     return Sensor(
         id=sensor_id,
         title=root.text("title"),
@@ -281,7 +292,8 @@ def load_sensor(folder: Path) -> Sensor:
         products=tuple(_product(name, node, item_assets, names) for name, node in root.children("musyq:products")),
         period=_period(root),
         path=folder,
-        calibration=calibration_series(root, {name: b.key for b in bands for name in (b.name, b.key)}),
+        calibration=calibration_series(root, keys),
+        counts=count_gains(root, keys),
     )
 
 
@@ -307,6 +319,10 @@ def _band(node: Node) -> Band:
         esun=node.number("eo:solar_illumination", None),
         k1=node.number("musyq:k1", None),
         k2=node.number("musyq:k2", None),
+        alias=node.text("musyq:common_name", None),
+        wavenumber=node.number("musyq:wavenumber", None),
+        bt_gain=node.number("musyq:bt_gain", 1.0),
+        bt_offset=node.number("musyq:bt_offset", 0.0),
     )
 
 
@@ -322,7 +338,7 @@ def _product(product_id: str, node: Node, item_assets: Node, bands: set[str]) ->
         id=product_id,
         title=node.text("title"),
         quantity=node.choice("quantity", QUANTITIES),
-        driver=node.choice("driver", DRIVERS),
+        driver=node.choice("driver", DRIVERS) if "driver" in node.data else None,
         assets=tuple(assets),
         collections=tuple(node.regex_list("collections")),
         pattern=node.regex("pattern"),

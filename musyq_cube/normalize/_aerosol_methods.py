@@ -138,7 +138,7 @@ def dark_target(seen: View, windows: Lattice, tables: Tables) -> Found:
     fit = seen.clear & _green(seen, first)
     if swir:
         fit &= (first["swir22"] >= 0.01) & (first["swir22"] <= 0.25)
-    names = [b for b in ("blue", "red", "nir08", "nir", "b05", "swir22") if b in seen.toa]
+    names = [b for b in ("blue", "red", "nir08", "nir", "swir12", "swir22") if b in seen.toa]
     mean, air, count = _window_means([seen.toa[b] for b in names], seen.toa["red"], fit, (0.2, 0.5), seen, windows)
     toa = dict(zip(names, mean, strict=True))
     own = _over_nodes(toa, air, tables)
@@ -182,8 +182,8 @@ def _blue_from_modis(value: Array, sensor_id: str, ndvi: Array) -> Array:
 
 def _greenness(ground: dict[str, F32]) -> Array:
     """Return the NDVI of 1.24 and 2.1 µm, or the ordinary one, or 0.5 where there is no near infrared at all."""
-    if "b05" in ground:
-        high, low = ground["b05"], ground["swir22"]
+    if "swir12" in ground:
+        high, low = ground["swir12"], ground["swir22"]
     elif "nir08" in ground or "nir" in ground:
         high, low = ground.get("nir08", ground.get("nir")), ground["red"]  # type: ignore[assignment]
     else:

@@ -155,7 +155,7 @@ def view(
     """
     if scene.quantity != "toa":
         raise NormalizeError(f"{scene.id}: aerosol is found in scenes of quantity 'toa', not {scene.quantity!r}")
-    wanted = [b for b in ("blue", "green", "red", "nir08", "nir", "b05", "swir22") if b in scene.sources]
+    wanted = [b for b in ("blue", "green", "red", "nir08", "nir", "swir12", "swir22") if b in scene.sources]
     if missing := {"blue", "red"} - set(wanted):
         raise NormalizeError(f"{scene.id}: no band {' or '.join(sorted(missing))}, which aerosol is found with")
     geobox = _geobox(source_grid(scene.sources["blue"]), window or window_of(scene.sensor))

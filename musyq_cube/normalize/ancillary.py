@@ -10,17 +10,18 @@ temperature and humidity, through pvlib).
 
 from __future__ import annotations
 
-import datetime as dt
+import datetime as dt  # noqa: TC003  (the examples use it)
 import math
 import re
 import warnings
 from dataclasses import dataclass
 from functools import cached_property, partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from musyq_cube.catalog._ancillary_layer import cf_times, time_in_name, time_in_text
+from musyq_cube.catalog._ancillary_raster import stated_scale
 from musyq_cube.errors import NormalizeError, ReadError
 from musyq_cube.read.warp import read_values
 from musyq_cube.scene import Source
@@ -187,7 +188,7 @@ def _moments(href: str, variable: str | None, scale: float | None) -> list[Momen
     try:
         with rasterio.open(_subdataset(href, variable)) as file:
             tags = {k.lower(): v for k, v in file.tags().items()}
-            stated = next((float(tags[k]) for k in ("scale_factor", "scaling_factor") if k in tags), 1.0)
+            stated = stated_scale(tags)
             moments = []
             for band in range(1, file.count + 1):
                 own = file.scales[band - 1], file.offsets[band - 1]
@@ -220,17 +221,11 @@ def _subdataset(href: str, variable: str | None) -> str:
 
 
 def _time(tags: dict[str, str], band: dict[str, str], href: str) -> dt.datetime | None:
-    units = re.match(r"(second|minute|hour|day)s? since (.+)", tags.get("time#units", ""))
-    if units and "NETCDF_DIM_time" in band:
-        start = dt.datetime.fromisoformat(units[2].strip().replace(" UTC", ""))
-        step = dt.timedelta(**{f"{units[1]}s": float(band["NETCDF_DIM_time"])})
-        return (start if start.tzinfo else start.replace(tzinfo=dt.UTC)) + step
-    for text in (tags.get("datetime_utc", ""), Path(href).name):
-        found = re.search(r"(\d{4})-?(\d{2})-?(\d{2})(?:T(\d{2}):?(\d{2}))?", text)
-        if found:
-            year, month, day, hour, minute = (int(v or 0) for v in found.groups())
-            return dt.datetime(year, month, day, hour, minute, tzinfo=dt.UTC)
-    return None
+    for axis in (key.removeprefix("NETCDF_DIM_") for key in band if key.startswith("NETCDF_DIM_")):
+        if " since " in (units := tags.get(f"{axis}#units", "")):
+            return cf_times([float(band[f"NETCDF_DIM_{axis}"])], units)[0]
+    span = time_in_text(tags.get("datetime_utc", "")) or time_in_name(href)
+    return None if span is None else span[0]
 
 
 def _load(source: Source) -> tuple[F32, tuple[float, float, float, float]]:

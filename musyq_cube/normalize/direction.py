@@ -91,7 +91,7 @@ def fixed_parameters(band: str, wavelength: float | None = None) -> Parameters:
     --------
     >>> fixed_parameters("red")
     (0.169, 0.0574, 0.0227)
-    >>> [round(f, 4) for f in fixed_parameters("b05", 1.24)]
+    >>> [round(f, 4) for f in fixed_parameters("swir12", 1.24)]
     [0.3263, 0.1343, 0.0392]
     """
     if band in FIXED:

@@ -24,11 +24,14 @@ from musyq_cube.products.registry import get_recipe
 from musyq_cube.scene import SourceGrid
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from odc.geo.geobox import GeoBox
 
     from musyq_cube.grid import Grid, Region
     from musyq_cube.period import Period
     from musyq_cube.plan.request import Request
+    from musyq_cube.products.recipe import Recipe
     from musyq_cube.scene import Scene
 
 STAGED_METHOD = "median"
@@ -75,7 +78,7 @@ def build(order: Order) -> Plan:
     where = order.where
     for stage in stages:
         plan = _stage(order, stage, where, made)
-        where = where or _union(plan)
+        where = where or (_union(plan.scenes) if plan.scenes else None)
         made.append(plan)
     ordered = tuple(dict.fromkeys(order.request.products))
     return dataclasses.replace(made[-1], before=tuple(made[:-1]), ordered=ordered)
@@ -84,7 +87,7 @@ def build(order: Order) -> Plan:
 def _nodes(order: Order) -> list[Node]:
     """Return the products of an order, each after those it is made of."""
     recipes = [get_recipe(product) for product in order.request.products]
-    if all(_is_plain(get_recipe(r.name)) for r in recipes) and not order.forced:
+    if all(is_plain(recipe) for recipe in recipes) and not order.forced:
         return [Node(r.name, None, r.algorithm.name, "first choice") for r in recipes]
     have = _quantities(order)
     resolver = Resolver(order.scenes, have, order.request, order.forced)
@@ -93,9 +96,9 @@ def _nodes(order: Order) -> list[Node]:
     return list(resolver.nodes.values())
 
 
-def _is_plain(recipe: object) -> bool:
+def is_plain(recipe: Recipe) -> bool:
     """Whether there is nothing to resolve: one algorithm, of bands of the composite."""
-    ways = recipe.algorithms  # type: ignore[attr-defined]
+    ways = recipe.algorithms
     bands_only = all(wanted.kind == "band" for wanted in ways[0].inputs)
     return len(ways) == 1 and bands_only and ways[0].over == "composite" and takes_scenes(ways[0])
 
@@ -110,7 +113,7 @@ def _stage(order: Order, stage: Stage, where: Region | None, made: list[Plan]) -
     """Return the plan of one stage; `made` are those before it."""
     request = _request(order, stage)
     selection = _select(order, stage, request)
-    region = where or as_region(shapely.union_all([s.geometry for s in selection.scenes]), "all")
+    region = where or _union(selection.scenes or order.scenes)
     boxes = extents(order.target, region, tiles=request.tiles)
     periods = split(parse_period(request.period), request.every, request.anchor)
     steps = tuple(_step(order, node, selection) for node in stage.nodes)
@@ -248,5 +251,7 @@ def _with_outputs(draft: Plan, part: Part) -> Part:
     return dataclasses.replace(part, outputs=tuple(outputs))
 
 
-def _union(plan: Plan) -> Region:
-    return as_region(shapely.union_all([scene.geometry for scene in plan.scenes]), "all")
+def _union(scenes: Sequence[Scene]) -> Region:
+    if not scenes:
+        raise PlanError("without scenes nothing says where: give a region")
+    return as_region(shapely.union_all([scene.geometry for scene in scenes]), "all")

@@ -14,7 +14,7 @@ from musyq_cube.normalization import STEPS
 from musyq_cube.normalize.rules import APPLIED, choose_reference
 from musyq_cube.period import Period, parse_period
 from musyq_cube.plan.ancillary import ANCILLARY, find_ancillary
-from musyq_cube.plan.build import Order, build
+from musyq_cube.plan.build import Order, build, is_plain
 from musyq_cube.plan.estimate import cores, memory_limit
 from musyq_cube.plan.request import Request, freeze_options, product_ids
 from musyq_cube.plan.select import LeftOut
@@ -201,7 +201,8 @@ def _find(
 
     if scenes is None:
         found = search(catalog, region=where, period=when, sensors=request.sensors)
-        known = find_ancillary(catalog, where, when)
+        plain = all(is_plain(recipe) for recipe in request.recipes)
+        known = [] if plain else find_ancillary(catalog, where, when)
     else:
         found = deduplicate([scene for scene in scenes if scene.quantity != ANCILLARY])
         known = [scene for scene in scenes if scene.quantity == ANCILLARY]

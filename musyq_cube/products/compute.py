@@ -135,6 +135,8 @@ def _bits(
     there: Any = True
     for values in needed:
         there = there & values.notnull()
+    if needed and (along := [dim for dim in there.dims if dim not in first.dims]):
+        there = there.any(along)  # of a series: at some time
     lost = there & first.isnull()
     bits = lost.astype("uint16") * np.uint16(QA.OUT_OF_RANGE)
     if way.backup:

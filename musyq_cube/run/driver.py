@@ -16,7 +16,7 @@ from musyq_cube.errors import RunError, StoreError
 from musyq_cube.normalize.certificate import Certificate, Sums
 from musyq_cube.plan.ancillary import during
 from musyq_cube.plan.estimate import cores
-from musyq_cube.plan.remaining import needed
+from musyq_cube.plan.remaining import needed, tasks_left
 from musyq_cube.read.fuse import group_scenes
 from musyq_cube.run import provenance, publish
 from musyq_cube.run.block import attempt
@@ -24,7 +24,6 @@ from musyq_cube.run.executors import Executor, executor
 from musyq_cube.run.ledger import Ledger
 from musyq_cube.run.progress import Progress, progress
 from musyq_cube.run.report import BlockReport, BlockTask
-from musyq_cube.store import access
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,13 +71,18 @@ def run(
         When the output folder cannot be written.
     """
     items: dict[str, pystac.Item] = {}
+    if plan.before and tasks_left(plan):
+        provenance.write_order(plan)  # whoever asks for the state of the order finds it before its last stage begins
+        Ledger(plan.run_folder).resume()
     for stage in needed(plan):
-        items |= _run_stage(stage, on, workers=workers, processes=processes, quiet=quiet)
+        items |= _run_stage(stage, on, order=plan.run_folder, workers=workers, processes=processes, quiet=quiet)
     made = [items[output.key] for output in plan.delivered()]
     return made[0] if len(made) == 1 else pystac.ItemCollection(made)
 
 
-def _run_stage(plan: Plan, on: str, *, workers: int | None, processes: bool, quiet: bool) -> dict[str, pystac.Item]:
+def _run_stage(
+    plan: Plan, on: str, *, order: str, workers: int | None, processes: bool, quiet: bool
+) -> dict[str, pystac.Item]:
     """Make the outputs of one stage that are not there yet; returns all of them by key."""
     items = {o.key: item for o in plan.outputs if (item := publish.existing(plan, o)) is not None}
     for item in items.values():
@@ -86,8 +90,7 @@ def _run_stage(plan: Plan, on: str, *, workers: int | None, processes: bool, qui
     if len(items) == len(plan.outputs):
         return items
     count = _workers(plan, on, workers)
-    order = provenance.write(plan)
-    run_ = _Run(plan, Ledger(plan.run_folder), order, items)
+    run_ = _Run(plan, Ledger(plan.run_folder), order, provenance.write(plan), items)
     run_.ledger.resume()
     run_.prepare()
     settings: dict[str, Any] = {"processes": processes, "memory": plan.memory, "prefix": plan.run_id[:8]}
@@ -108,6 +111,8 @@ class _Run:
 
     plan: Plan
     ledger: Ledger
+    order: str
+    """Folder of the run of the whole order."""
     provenance: tuple[bytes, bytes]
     items: dict[str, pystac.Item]
     blocks: dict[int, list[str]] = field(default_factory=dict)
@@ -168,7 +173,7 @@ class _Run:
                 bar.advance()
                 if not self.left[number]:
                     self.finish(number, place, bar)
-                if self.ledger.is_cancelled():
+                if self.ledger.is_cancelled() or Ledger(self.order).is_cancelled():
                     raise _CancelledError
 
             place.blocks(attempt, self.tasks, done)
@@ -225,7 +230,7 @@ class _Run:
                 found.setdefault((failure["scene"], failure["band"], failure["step"]), failure)
         scenes = sorted({scene for scene, _, _ in found})
         part = self.plan.parts[number]
-        share, budget = len(scenes) / len(part.scenes), float(config.get("run.failure_budget"))
+        share, budget = len(scenes) / max(len(part.scenes), 1), float(config.get("run.failure_budget"))
         if share > budget:
             first = next(iter(found.values()))
             taken = self.take_back(reports)
@@ -233,7 +238,7 @@ class _Run:
                 f"{part.name}: {len(scenes)} of {len(part.scenes)} scenes could not be read, more than "
                 f"run.failure_budget = {budget:g} allows; the first is {first['scene']}: {first['error']}. "
                 f"Nothing was published; {len(taken)} blocks are made again, with all scenes, by "
-                f"`musyq run {self.plan.run_folder}/plan.json`"
+                f"`musyq run {self.order}/plan.json`"
             )
         return [found[key] for key in sorted(found, key=str)]
 
@@ -244,7 +249,7 @@ class _Run:
 
     def resume_hint(self) -> str:
         """Say how to go on."""
-        return f"nothing is lost: `musyq run {self.plan.run_folder}/plan.json` goes on from here"
+        return f"nothing is lost: `musyq run {self.order}/plan.json` goes on from here"
 
     def failures(self) -> list[str]:
         """Say which blocks failed, and why."""
@@ -327,54 +332,3 @@ def _check_memory(plan: Plan, place: Executor) -> None:
             f"one block of {plan.block} pixels needs {e.memory_block / 2**20:.0f} MiB, the limit is "
             f"{plan.memory / 2**20:.0f} MiB; plan with a smaller block or more memory"
         )
-
-
-def status(folder: str) -> dict[str, Any]:
-    """
-    Return the state of a run from its folder (``<out>/runs/<key>``), whoever drives it.
-
-    Returns
-    -------
-    dict
-        ``state`` (planned, running, cancelled, failed, degraded, done), blocks ``done``, ``failed`` and in all, Items
-        that exist, and the errors of the failed blocks.
-    """
-    from musyq_cube.plan import Plan
-
-    folder = folder.rstrip("/").removesuffix("/plan.json")
-    if not access.exists(f"{folder}/plan.json"):
-        raise RunError(f"no run in {folder}: plan.json is missing")
-    plan = Plan.load(f"{folder}/plan.json")
-    ledger = Ledger(folder)
-    done, failed = ledger.done(), ledger.failed()
-    items = [item for output in plan.outputs if (item := publish.existing(plan, output)) is not None]
-    errors = [report.error for report in ledger.reports(failed, failed=True)]
-    return {
-        "key": plan.key,
-        "state": _state(plan, ledger, items, len(done), len(failed)),
-        "done": len(done),
-        "failed": len(failed),
-        "blocks": plan.task_count,
-        "items": [item.get_self_href() for item in items],
-        "outputs": len(plan.outputs),
-        "errors": errors,
-    }
-
-
-def _state(plan: Plan, ledger: Ledger, items: list[pystac.Item], done: int, failed: int) -> str:
-    if len(items) == len(plan.outputs):
-        bad = any(item.properties.get("musyq:quality") == "degraded" for item in items)
-        return "degraded" if bad else "done"
-    if ledger.is_cancelled():
-        return "cancelled"
-    if failed:
-        return "failed"
-    return "running" if done else "planned"
-
-
-def cancel(folder: str) -> None:
-    """Ask a run to stop after the blocks that are being made; running it again resumes it."""
-    folder = folder.rstrip("/").removesuffix("/plan.json")
-    if not access.exists(f"{folder}/plan.json"):
-        raise RunError(f"no run in {folder}: plan.json is missing")
-    Ledger(folder).cancel()

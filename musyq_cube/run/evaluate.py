@@ -63,8 +63,7 @@ def of_products(task: BlockTask) -> dict[str, xr.Dataset]:
     made: dict[str, xr.Dataset] = {}
     for step in task.steps:
         given, sigma = _taken(step, inputs, made, moments)
-        place = {name: v for name, v in inputs.coords().items() if name in {"y", "x"}}
-        given = {name: values.assign_coords(place) for name, values in given.items()}
+        given = {name: values.assign_coords(inputs.coords()) for name, values in given.items()}
         out = {name: _flat(values) for name, values in evaluate(step.recipe, given, sigma, _sensor(task)).items()}
         first = out[step.recipe.layers[0].name]
         made[step.product] = _with_evidence(out, inputs.evidence(first), inputs.coords())
@@ -135,6 +134,9 @@ def _taken(step: Step, inputs: Inputs, made: Mapping[str, xr.Dataset], times: An
             sigma[name] = spread
     for name in step.ancillary:
         given[name] = inputs.ancillary(step, name, times)
+    if not any("time" in values.dims for values in given.values()):
+        middle = np.datetime64(inputs.task.period.middle.replace(tzinfo=None), "ns")
+        given = {name: values.assign_coords(time=middle) for name, values in given.items()}
     return given, sigma
 
 

@@ -14,6 +14,7 @@ from musyq_cube.store import conventions as c
 
 if TYPE_CHECKING:
     from musyq_cube.plan import Plan
+    from musyq_cube.plan.parts import Given
     from musyq_cube.scene import Scene
     from musyq_cube.types import JSON
 
@@ -31,25 +32,47 @@ def write(plan: Plan) -> tuple[bytes, bytes]:
     """
     order, inputs = (access.join(plan.run_folder, name) for name in (c.PLAN_NAME, c.INPUTS_NAME))
     if not access.exists(inputs):
-        access.write_if_absent(inputs, table(plan.scenes))
-    if not access.exists(order):
-        access.write_if_absent(order, json.dumps(plan.to_dict(), indent=1).encode())
+        access.write_if_absent(inputs, table([*map(item, (*plan.scenes, *plan.ancillary)), *_products(plan)]))
+    write_order(plan)
     return access.read_bytes(order), access.read_bytes(inputs)
 
 
-def table(scenes: tuple[Scene, ...]) -> bytes:
-    """Return scenes as a stac-geoparquet file: one Item a row, the Scene itself as JSON in ``musyq:scene``."""
+def write_order(plan: Plan) -> None:
+    """Write ``plan.json`` alone, where there is none."""
+    order = access.join(plan.run_folder, c.PLAN_NAME)
+    if not access.exists(order):
+        access.write_if_absent(order, json.dumps(plan.to_dict(), indent=1).encode())
+
+
+def table(rows: list[JSON]) -> bytes:
+    """Return Items as a stac-geoparquet file."""
     from stac_geoparquet.arrow import parse_stac_items_to_arrow, to_parquet
 
-    items = parse_stac_items_to_arrow([item(scene) for scene in scenes]).read_all()
+    items = parse_stac_items_to_arrow(rows).read_all()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, c.INPUTS_NAME)
         to_parquet(items, path, compression="zstd")
         return path.read_bytes()
 
 
+def _products(plan: Plan) -> list[JSON]:
+    """Return the products that a stage is made of as small Items, once each."""
+    given = {g.key: g for part in plan.parts for g in part.given}
+    made = {output.key for output in plan.outputs}
+    return [_product(g) for key, g in given.items() if key not in made and access.exists(g.href)]
+
+
+def _product(given: Given) -> JSON:
+    found = json.loads(access.read_bytes(given.href))
+    properties = {"datetime": found["properties"]["start_datetime"], "musyq:quantity": "product", "musyq:scene": ""}
+    properties |= {"platform": "several", "musyq:sensor": ",".join(given.sensors), "musyq:key": given.key}
+    kept = {name: found[name] for name in ("type", "stac_version", "id", "collection", "geometry", "bbox")}
+    asset = {"href": given.href, "roles": ["metadata"]}
+    return kept | {"stac_extensions": [], "properties": properties, "assets": {"item": asset}, "links": []}
+
+
 def item(scene: Scene) -> JSON:
-    """Return a scene as a small STAC Item with one asset a band."""
+    """Return a scene as a small STAC Item with one asset a band, the Scene itself as JSON in ``musyq:scene``."""
     return {
         "type": "Feature",
         "stac_version": c.STAC_VERSION,

@@ -24,7 +24,7 @@ TARGET = Path(__file__).parent / "aerosol_6s.json"
 BANDS = {
     "landsat8-oli": ("blue", "red", "nir08", "swir22"),
     "sentinel2a-msi": ("blue", "red", "nir08", "swir22"),
-    "modis-terra": ("blue", "red", "nir08", "b05", "swir22"),
+    "modis-terra": ("blue", "red", "nir08", "swir12", "swir22"),
     "hj1a-ccd1": ("blue", "red", "nir"),
 }
 # largest view zenith, number of states, one place (a time series) or many

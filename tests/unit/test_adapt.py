@@ -265,7 +265,7 @@ def test_hdf_file_holds_every_layer() -> None:
     assert scene.qa[0].source.layer == "state_1km_1"
     assert scene.angles.vza.layer == "SensorZenith_1"
     assert len(scene.bands) == 7
-    assert "b05" in scene.sources
+    assert "swir12" in scene.sources
 
 
 def test_reciprocal_scale_is_understood() -> None:
@@ -361,7 +361,7 @@ def _without(*path: str) -> JSON:
         ({**sentinel2(), "geometry": None, "bbox": None}, "geometry is missing or unusable: give the footprint"),
         ({**sentinel2(), "geometry": {"type": "Polygon"}}, "geometry is missing or unusable: not GeoJSON"),
         ({**sentinel2(), "assets": {}}, "assets is missing or unusable: no band of sentinel2a-msi/l2a"),
-        (sentinel2(platform="GOES-16", instruments=["ABI"]), "no sensor is defined for platform 'GOES-16'.*To add one"),
+        (sentinel2(platform="Okean", instruments=["MSU"]), "no sensor is defined for platform 'Okean'.*To add one"),
         (
             {**sentinel2(), "id": "x", "collection": "mosaic"},
             "no product is defined for collection 'mosaic'.*To add one",

@@ -61,13 +61,13 @@ def test_target_sun_of_the_latitude():
 
 
 def test_a_band_without_published_parameters_needs_its_wavelength():
-    one = {"b05": np.ones((1, 1), np.float32)}
-    with pytest.raises(NormalizeError, match="'b05'"):
+    one = {"swir12": np.ones((1, 1), np.float32)}
+    with pytest.raises(NormalizeError, match="'swir12'"):
         apply_direction(one, 30, 5, 0)
-    out, _ = apply_direction(one, 30, 50, 0, wavelengths={"b05": 1.24})
-    beside, _ = apply_direction(dict.fromkeys(("nir08", "swir16"), one["b05"]), 30, 50, 0)
+    out, _ = apply_direction(one, 30, 50, 0, wavelengths={"swir12": 1.24})
+    beside, _ = apply_direction(dict.fromkeys(("nir08", "swir16"), one["swir12"]), 30, 50, 0)
     low, high = sorted(float(v[0, 0]) for v in beside.values())
-    assert low < out["b05"][0, 0] < high
+    assert low < out["swir12"][0, 0] < high
     assert fixed_parameters("b99", 0.3) == FIXED["blue"]
     assert fixed_parameters("b99", 2.5) == FIXED["swir22"]
 

@@ -102,7 +102,7 @@ def test_definition_is_a_stac_collection(sensor_id: str) -> None:
                 "nir08": (0.841, 0.876),
                 "blue": (0.459, 0.479),
                 "green": (0.545, 0.565),
-                "b05": (1.230, 1.250),
+                "swir12": (1.230, 1.250),
                 "swir16": (1.628, 1.652),
                 "swir22": (2.105, 2.155),
             },
