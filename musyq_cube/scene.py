@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from musyq_cube.types import JSON
 
 
+ANY_TIME = "../.."
+"""The span of what does not change with time."""
+
+
 @dataclass(frozen=True)
 class SourceGrid:
     """The pixel grid of a source layer: CRS (authority code or WKT), affine (rasterio order), shape (rows, columns)."""
@@ -143,7 +147,7 @@ class Scene:
     footprint: str
     """WKT polygon in longitude and latitude of the valid pixels."""
     quantity: str = "toa"
-    """What the reflective bands are: ``toa``, ``sr``, ``nbar``, ``index`` or ``lst``."""
+    """What the reflective bands are: ``toa``, ``sr``, ``nbar``, ``index`` or ``lst``; ``ancillary``: none are."""
     bands: tuple[tuple[str, Source], ...] = ()
     """(common name, source) in the order of the sensor's file."""
     qa: tuple[Quality, ...] = ()
@@ -159,6 +163,8 @@ class Scene:
     created: str | None = None
     normalization: Normalization | None = None
     """What ``characterize`` found, where it has run."""
+    span: str | None = None
+    """Start and end, joined by ``/``, of what holds for a time and not at an instant (means, series); see ANY_TIME."""
     flags: int = 0
     """Common QA bits that hold for every pixel."""
     air: Air | None = None
@@ -175,6 +181,21 @@ class Scene:
     def time(self) -> dt.datetime:
         """Acquisition time, aware, UTC."""
         return dt.datetime.fromisoformat(self.datetime).astimezone(dt.UTC)
+
+    @cached_property
+    def interval(self) -> tuple[dt.datetime, dt.datetime]:
+        """First and last instant that it holds for: the time of acquisition twice, unless it has a `span`."""
+        if self.span is None:
+            return self.time, self.time
+        if self.is_static:
+            return dt.datetime.min.replace(tzinfo=dt.UTC), dt.datetime.max.replace(tzinfo=dt.UTC)
+        start, _, end = self.span.partition("/")
+        return dt.datetime.fromisoformat(start).astimezone(dt.UTC), dt.datetime.fromisoformat(end).astimezone(dt.UTC)
+
+    @property
+    def is_static(self) -> bool:
+        """Whether it holds at any time: elevation, land cover."""
+        return self.span == ANY_TIME
 
     @cached_property
     def geometry(self) -> shapely.Geometry:

@@ -1,6 +1,7 @@
 """Catalogues of scenes: register files, search, adapt STAC Items to Scenes."""
 
 from musyq_cube.catalog.adapt import adapt
+from musyq_cube.catalog.ancillary import ancillary_files, register_ancillary, search_ancillary
 from musyq_cube.catalog.catalog import Catalog, open_catalog
 from musyq_cube.catalog.dedupe import Dropped, Scenes, deduplicate
 from musyq_cube.catalog.register import RegisterReport, register
@@ -14,11 +15,14 @@ __all__ = [
     "RegisterReport",
     "Scenes",
     "adapt",
+    "ancillary_files",
     "deduplicate",
     "open_catalog",
     "rebuild",
     "register",
+    "register_ancillary",
     "remember",
     "scenes_of",
     "search",
+    "search_ancillary",
 ]

@@ -7,6 +7,7 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
+from musyq_cube.catalog._adapt_ancillary import adapt_ancillary, is_ancillary
 from musyq_cube.catalog._adapt_item import ItemView, as_nodata, as_number, parse_time, rfc3339, suffix
 from musyq_cube.catalog._adapt_match import HDF, recognise
 from musyq_cube.catalog._adapt_product import adapt_product, is_product
@@ -60,6 +61,8 @@ def adapt(item: pystac.Item | JSON) -> Scene:
     ('sentinel2a-msi', '31UFS', -0.1)
     """
     view = ItemView(item)
+    if is_ancillary(view.properties):
+        return adapt_ancillary(view)
     if is_product(view):
         return adapt_product(view)
     match = recognise(view)

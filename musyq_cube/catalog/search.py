@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from musyq_cube.catalog._adapt_ancillary import ANCILLARY, is_ancillary
 from musyq_cube.catalog.adapt import adapt
 from musyq_cube.catalog.catalog import Catalog, open_catalog
 from musyq_cube.catalog.dedupe import Scenes, deduplicate
@@ -43,7 +44,8 @@ def search(
     period
         ``"2018"``, ``"2018-07"``, ``"2018-07-01/2018-09-30"`` …: see :func:`musyq_cube.period.parse_period`.
     sensors, collections
-        Sensor ids, collection ids.
+        Sensor ids, collection ids. Ancillary data are found only where asked for: ``"ancillary"``, or the id of one of
+        their collections.
     limit
         At most this many, the earliest.
 
@@ -57,7 +59,17 @@ def search(
     --------
     >>> search("catalog/", (-75, 40, -73, 42), "2018-07", sensors="landsat8-oli")  # doctest: +SKIP
     """
-    items = open_catalog(catalog).search_items(region, period, sensors=sensors, collections=collections)
+    names = [sensors] if isinstance(sensors, str) else sensors
+    ancillary = [name for name in names or () if name.startswith(ANCILLARY)]
+    opened = open_catalog(catalog)
+    items: list[pystac.Item] = []
+    if names is None or len(ancillary) < len(names):
+        of = None if names is None else [name for name in names if name not in ancillary]
+        items = opened.search_items(region, period, sensors=of, collections=collections)
+        items = [item for item in items if collections is not None or not is_ancillary(item.properties)]
+    if ancillary:
+        ours = [c for c in opened.collections if c in ancillary or (ANCILLARY in ancillary and c.startswith(ANCILLARY))]
+        items += opened.search_items(region, period, collections=ours)
     found = deduplicate(scenes_of(items))
     return found if limit is None else Scenes(found[:limit], found.dropped, found.left_out)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-from musyq_cube.quantities import derivation
+from musyq_cube.quantities import parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 ANCILLARY = "ancillary"
 """Quantity of scenes that are ancillary data."""
-AROUND = dt.timedelta(days=1)
-"""How far beyond a period ancillary data are taken, to interpolate at its edges."""
+AROUND = dt.timedelta(days=16)
+"""How far beyond a period ancillary data are taken, to interpolate at its edges: reanalyses of 8 and 16 days too."""
 
 
 def find_ancillary(catalog: Any, where: Region | None, when: Period) -> list[Scene]:
@@ -29,10 +29,7 @@ def find_ancillary(catalog: Any, where: Region | None, when: Period) -> list[Sce
 
 def providing(scenes: Iterable[Scene], quantities: Sequence[str]) -> tuple[Scene, ...]:
     """Return the ancillary data that have one of some quantities, or a part of which one of them is derived."""
-    scenes = tuple(scenes)
-    have = {name for scene in scenes for name in scene.sources}
-    ways = [derivation(name, have) or {} for name in quantities]
-    wanted = {*quantities, *(part for way in ways for step in way.values() for part in step.parts)}
+    wanted = {part for name in quantities for part in parts_of(name)}
     return tuple(scene for scene in scenes if not wanted.isdisjoint(scene.sources))
 
 

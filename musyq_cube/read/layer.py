@@ -25,6 +25,7 @@ READERS: dict[str, str] = {
     "raster": "musyq_cube.read.raster",
     "hdf4": "musyq_cube.read.hdf",
     "zarr": "musyq_cube.read.zarr",
+    "cf": "musyq_cube.read.cf",
 }
 """Driver -> module with ``open_layer(source) -> Layer``; imported at first use."""
 

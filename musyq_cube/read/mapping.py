@@ -184,6 +184,12 @@ def y_centres(geobox: GeoBox) -> Floats:
     return axis(np.arange(first, first + geobox.shape[0]))
 
 
+def x_centres(geobox: GeoBox) -> Floats:
+    """Return x of the pixel centres of a geobox, computed from the global index alone: any block gives the same."""
+    first, axis = _axis(geobox.affine.c, geobox.affine.a)
+    return axis(np.arange(first, first + geobox.shape[1]))
+
+
 class _Axis:
     """Coordinates of pixel centres along one axis, computed from the global index alone."""
 
@@ -238,6 +244,8 @@ def _seam(source: SourceGrid) -> float | None:
     west, east = min(corners), max(corners)
     if west >= -180.0 - 1e-6 and east <= 180.0 + 1e-6:
         return -180.0  # the same for most sources, which so share their lattices
+    if abs(east - west - 360.0 - 2 * abs(a)) < abs(a) / 2:  # a column repeated on each side (see read.cf)
+        return west + abs(a)
     return west if east - west >= 360.0 - 1e-6 else (west + east) / 2 - 180.0
 
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 LEFT, TOP, SIZE = 450_000.0, 4_420_000.0, 96
 SR = {"blue": 0.04, "green": 0.07, "red": 0.06, "nir08": 0.35, "swir16": 0.20, "swir22": 0.12}
 """Mean reflectance of the surface."""
+PATH = {"blue": 0.075, "green": 0.04, "red": 0.022, "nir08": 0.008, "swir16": 0.001, "swir22": 0.0005}
+"""Reflectance of the air alone."""
 HEAT = {"lwir11": 299.0, "lwir12": 297.5}
 """Mean brightness temperature, K."""
 DAYS = (3, 12, 19)
@@ -47,7 +49,10 @@ def write_scenes(folder: Path, rng: np.random.Generator, day: int) -> list[Scene
         pixels = (100 * (mean + day / 10 + 4 * slope[::-1] + rng.normal(0, 0.1, (SIZE, SIZE)))).astype("uint16")
         path = write_cog(folder / f"{day}_{band}.tif", pixels, box, nodata=0, overviews=False)
         heat[band] = Source(str(path), grid=grid, dtype="uint16", nodata=0, scale=0.01)
-    toa = {band: Source(str(sr[band]), grid=grid, dtype="uint16", nodata=0, scale=1e-4) for band in SR}
+    toa = {
+        band: Source(str(sr[band]), grid=grid, dtype="uint16", nodata=0, scale=0.85e-4, offset=path)
+        for band, path in PATH.items()
+    }
     when = f"2020-07-{day:02d}T03:00:00Z"
     angles = Angles(sza=28.0, saa=130.0, vza=5.0, vaa=100.0)
     common: dict[str, Any] = {"datetime": when, "qa": qa_file, "angles": angles, "platform": "landsat-8"}
