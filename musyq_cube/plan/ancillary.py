@@ -16,15 +16,17 @@ if TYPE_CHECKING:
 
 ANCILLARY = "ancillary"
 """Quantity of scenes that are ancillary data."""
-AROUND = dt.timedelta(days=16)
-"""How far beyond a period ancillary data are taken, to interpolate at its edges: reanalyses of 8 and 16 days too."""
+FARTHEST = dt.timedelta(days=16)
+"""How far beyond a period ancillary data are looked for: those of 8 and 16 days too."""
+NEAR = dt.timedelta(days=1)
+"""How far beyond a period they are taken, to interpolate at its edges; where there are none, the nearest."""
 
 
 def find_ancillary(catalog: Any, where: Region | None, when: Period) -> list[Scene]:
     """Return the ancillary data of a catalogue that hold for a region and a period, or at any time."""
     from musyq_cube.catalog import search_ancillary
 
-    return list(search_ancillary(catalog, where, when.start - AROUND, when.end + AROUND))
+    return list(search_ancillary(catalog, where, when.start - FARTHEST, when.end + FARTHEST))
 
 
 def providing(scenes: Iterable[Scene], quantities: Sequence[str]) -> tuple[Scene, ...]:
@@ -35,5 +37,15 @@ def providing(scenes: Iterable[Scene], quantities: Sequence[str]) -> tuple[Scene
 
 def during(scenes: Iterable[Scene], period: Period) -> tuple[Scene, ...]:
     """Return the ancillary data that hold in a period, those just around it, and those that hold at any time."""
-    first, last = period.start - AROUND, period.end + AROUND
-    return tuple(s for s in scenes if s.is_static or (s.interval[0] <= last and s.interval[1] >= first))
+    everything = tuple(scenes)
+    first, last = period.start - NEAR, period.end + NEAR
+    kept = {s for s in everything if s.is_static or (s.interval[0] <= last and s.interval[1] >= first)}
+    for name in {s.sensor for s in everything if not s.is_static}:
+        mine = [s for s in everything if s.sensor == name and not s.is_static]
+        before, after = [s for s in mine if s.interval[1] < first], [s for s in mine if s.interval[0] > last]
+        inside = [s for s in mine if s in kept]
+        if before and not any(s.interval[0] <= period.start for s in inside):
+            kept.add(max(before, key=lambda s: s.interval[1]))
+        if after and not any(s.interval[1] >= period.end for s in inside):
+            kept.add(min(after, key=lambda s: s.interval[0]))
+    return tuple(s for s in everything if s in kept)

@@ -89,8 +89,10 @@ def _nodes(order: Order) -> list[Node]:
     recipes = [get_recipe(product) for product in order.request.products]
     if all(is_plain(recipe) for recipe in recipes) and not order.forced:
         return [Node(r.name, None, r.algorithm.name, "first choice") for r in recipes]
+    from musyq_cube.read.prepare import with_air  # heavy, and most orders do not need it
+
     have = _quantities(order)
-    resolver = Resolver(order.scenes, have, order.request, order.forced)
+    resolver = Resolver([with_air(scene) for scene in order.scenes], have, order.request, order.forced)
     for recipe in recipes:
         resolver.resolve(recipe.name)
     return list(resolver.nodes.values())
@@ -123,6 +125,7 @@ def _stage(order: Order, stage: Stage, where: Region | None, made: list[Plan]) -
     found = [part for part in found if part not in lacking]
     if lacking:
         notes = [*notes, f"not made for want of inputs: {', '.join(part.name for part in lacking[:6])}"]
+    _check_series(found, steps)
     if not found:
         raise PlanError(outside(selection.scenes, region) if selection.scenes else notes[-1] if notes else "no period")
     away = [scene for i, scene in enumerate(selection.scenes) if i not in used]
@@ -223,10 +226,26 @@ def _with_given(part: Part, steps: tuple[Step, ...], made: list[Plan]) -> Part:
     return dataclasses.replace(part, given=tuple(given))
 
 
+def _check_series(found: list[Part], steps: tuple[Step, ...]) -> None:
+    """Refuse a series of products that is too short for the algorithm."""
+    for step in steps:
+        way = step.recipe.algorithm
+        wanted = {w.name for w in way.inputs_of("product") if w.every is not None and w.required}
+        for name, of, every in [need for need in step.needs if need[0] in wanted]:
+            for part in found:
+                count = sum(g.product == of and g.every == every for g in part.given)
+                if count < way.least:
+                    raise PlanError(
+                        f"{step.product} needs {of} of at least {way.least} periods of {every} ({name}); "
+                        f"{part.name} has {count} with scenes: order a longer period"
+                    )
+
+
 def _falls(period: Period, whole: Period, plan: Plan, every: str | None) -> bool:
-    if every is None:
-        return period == whole
-    return plan.request.every == every and whole.contains(period.start)
+    """Whether a product of a period is taken: that of the very period, or one within it of a series."""
+    if period == whole:
+        return True
+    return every is not None and plan.request.every == every and whole.contains(period.start)
 
 
 def _lacks(part: Part, steps: tuple[Step, ...], stage: Stage) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from musyq_cube.errors import PlanError
 from musyq_cube.plan.select import QUANTITIES, becomes, fits, lacking, part_of, takes_scenes
 from musyq_cube.products.registry import get_recipe
+from musyq_cube.quantities import quantity as known_quantity
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -114,7 +115,7 @@ class Resolver:
 
     def _refusal(self, recipe: Recipe, rejected: list[tuple[str, str]]) -> str:
         if len(rejected) == 1:
-            return f"{recipe.id} cannot be made: {rejected[0][1]}"
+            return f"{recipe.id} cannot be made by {rejected[0][0]}: {rejected[0][1]}"
         reasons = "; ".join(f"{name}: {why}" for name, why in rejected)
         return f"{recipe.id} cannot be made by any of its {len(rejected)} algorithms. {reasons}"
 
@@ -145,7 +146,8 @@ class Resolver:
                     found[wanted.name] = f"{wanted.of[0]} ({wanted.at})"
                 elif wanted.required:
                     return (
-                        f"no ancillary {wanted.of[0]} for the period; register data that have it "
+                        f"no ancillary {wanted.of[0]} ({known_quantity(wanted.of[0]).long_name}) for the period; "
+                        "register data that have it "
                         "(`musyq register era5.nc --ancillary era5`)"
                     )
         return quantity, tuple(needs), tuple(found.items())

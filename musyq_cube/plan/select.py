@@ -115,11 +115,19 @@ def select_observed(
     if not inside:
         raise PlanError(_nothing(kept, scenes, period, left))
     ready = _once(_prepared(inside, request, left), request, left)
+    if any("aod" in wanted.of for wanted in way.inputs_of("band")):
+        from musyq_cube.read.prepare import with_air  # heavy, and most orders do not need it
+
+        found_air = {scene.id: with_air(scene).sources.get("aod") for scene in inside}
+        ready = [s.replace(bands=(*s.bands, ("aod", air))) if (air := found_air[s.id]) else s for s in ready]
     taken = _keep(ready, left, lambda s: _wrong_quantity(becomes(s, request), quantity))
     fitting = _keep(taken, left, lambda s: None if fits(s.sensor, way) else f"{way.name} has no coefficients for it")
     usable = _keep(fitting, left, lambda s: f"has no band {lacking(s, way)}" if lacking(s, way) else None)
     if not usable:
         raise PlanError(f"no scene is left for {request.products[0]}: {left[-1].reason}")
+    if way.over == "series" and way.inputs_of("sensor"):
+        most, _ = Counter(scene.sensor for scene in usable).most_common(1)[0]
+        usable = _keep(usable, left, lambda s: None if s.sensor == most else f"{way.name} takes one sensor: {most}")
     found = {part_of(wanted, scene) for scene in usable for wanted in way.inputs_of("band")} - {""}
     bands = tuple(name for name in _all_bands(usable) if name in found)
     ordered = tuple(sorted(usable, key=lambda s: (s.datetime, s.id)))

@@ -22,7 +22,7 @@ __all__ = ["Algorithm", "Input", "Recipe", "get_recipe", "recipes"]
 
 def __getattr__(name: str) -> Callable[..., xr.Dataset]:
     """Return the function of a product, such as `ndvi`."""
-    recipe = recipes().get(f"MuSQ.{name.upper()}")
+    recipe = None if name.startswith("_") else recipes().get(f"MuSQ.{name.upper()}")
     if recipe is None or name != name.lower():
         raise AttributeError(f"there is no product {name!r}; see musyq_cube.products.recipes()")
     return partial(_make, recipe)

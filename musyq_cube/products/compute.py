@@ -84,10 +84,10 @@ def evaluate(
 
 def _layer(recipe: Recipe, wanted: Any, ds: xr.Dataset) -> str:
     """Return the variable of an input: of a product its layer, else what plays the part."""
-    if wanted.kind == "product":
-        for name in (wanted.layer, wanted.name):
-            if name and name in ds:
-                return str(name)
+    first = {"product": (wanted.layer, wanted.name), "ancillary": (wanted.name,)}.get(wanted.kind, ())
+    for name in first:
+        if name and name in ds:
+            return str(name)
     return recipe.part(wanted, ds)
 
 

@@ -64,7 +64,7 @@ class Input:
     every: str | None = None
     """Of a product: the length of the periods of a time series (``P5D``); None: the period of the order itself."""
     at: Moment = "mean"
-    """Of an ancillary quantity: at the times of the observations, or the mean, least or greatest of the period."""
+    """Of an ancillary quantity: at the times of the observations, its mean, or the mean of its daily extremes."""
     required: bool = True
     """False: the function has a default for it."""
 

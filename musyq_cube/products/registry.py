@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from musyq_cube.products.recipe import Recipe
 
 FAMILIES = (
-    "surface", "vegetation", "carbon", "phenology", "albedo", "aerosol", "thermal", "radiation", "flux", "water",
-    "snow",
+    "surface", "vegetation", "carbon", "phenology", "albedo", "aerosol", "thermal", "radiation", "flux",
+    "water_bodies", "nutrients", "snow_cover",
 )  # fmt: skip
 """Modules of this package that declare ``RECIPES``."""
 

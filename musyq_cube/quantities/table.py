@@ -154,6 +154,16 @@ QUANTITIES: dict[str, Quantity] = _table(
         "canopy_height", "m", (0.0, 120.0), "height of the canopy", ("canopy_height", "vegetation_height"), ("hc",),
         {"m": (1.0, 0.0), "cm": (0.01, 0.0)}, static=True,
     ),
+    *(
+        Quantity(f"{key}_{part}", unit, (-100.0, 100.0), f"site model of {what}: {words}", factors={unit: (1.0, 0.0)},
+                 static=True)
+        for key, what in (("tn", "nitrogen"), ("tp", "phosphorus"))
+        for part, unit, words in (
+            ("intercept", "mg l-1", "what there is without chlorophyll-a and turbidity"),
+            ("per_chla", "mg l-1 (mg m-3)-1", "increase with chlorophyll-a"),
+            ("per_turbidity", "mg l-1 fnu-1", "increase with turbidity"),
+        )
+    ),
 )  # fmt: skip
 """Everything that an algorithm may ask for as ancillary, by name."""
 

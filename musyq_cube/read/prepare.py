@@ -68,6 +68,14 @@ def prepare(scene: Scene, steps: Iterable[str] = READ_STEPS) -> Scene:
     return scene.replace(normalization=None)
 
 
+def with_air(scene: Scene) -> Scene:
+    """Return a scene with the aerosol optical depth that characterization found as its band ``aod``, where gridded."""
+    found = scene.normalization and scene.normalization.atmosphere
+    if not found or not found.applied or not isinstance(found.aod, Field):
+        return scene
+    return scene.replace(bands=(*scene.bands, ("aod", _layer(found.aod))))
+
+
 def _aired(scene: Scene, found: Normalization, steps: set[str]) -> Scene:
     """Add what the correction of the air needs, and the bits of what is only second best."""
     if "geometric" in steps and found.geometric is not None and found.geometric.failed:

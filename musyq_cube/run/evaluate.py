@@ -49,7 +49,7 @@ def of_composite(task: BlockTask, composite: xr.Dataset) -> dict[str, xr.Dataset
             given[name] = composite[band].astype("float32")
             if f"{band}_unc" in composite:
                 sigma[name] = composite[f"{band}_unc"]
-        out = evaluate(step.recipe, given, sigma, _sensor(task))
+        out = evaluate(step.recipe, _dated(task, given), sigma, _sensor(task))
         made[step.product] = _with_evidence(out, {name: composite[name] for name in EVIDENCE}, inputs.coords())
     return made
 
@@ -63,7 +63,7 @@ def of_products(task: BlockTask) -> dict[str, xr.Dataset]:
     made: dict[str, xr.Dataset] = {}
     for step in task.steps:
         given, sigma = _taken(step, inputs, made, moments)
-        given = {name: values.assign_coords(inputs.coords()) for name, values in given.items()}
+        given = {name: values.assign_coords(inputs.coords()) for name, values in _dated(task, given).items()}
         out = {name: _flat(values) for name, values in evaluate(step.recipe, given, sigma, _sensor(task)).items()}
         first = out[step.recipe.layers[0].name]
         made[step.product] = _with_evidence(out, inputs.evidence(first), inputs.coords())
@@ -134,10 +134,15 @@ def _taken(step: Step, inputs: Inputs, made: Mapping[str, xr.Dataset], times: An
             sigma[name] = spread
     for name in step.ancillary:
         given[name] = inputs.ancillary(step, name, times)
-    if not any("time" in values.dims for values in given.values()):
-        middle = np.datetime64(inputs.task.period.middle.replace(tzinfo=None), "ns")
-        given = {name: values.assign_coords(time=middle) for name, values in given.items()}
     return given, sigma
+
+
+def _dated(task: BlockTask, given: Arrays) -> Arrays:
+    """Return inputs with the middle of the period as their time, where none is a series: the sun of that day counts."""
+    if any("time" in values.dims for values in given.values()):
+        return given
+    middle = np.datetime64(task.period.middle.replace(tzinfo=None), "ns")
+    return {name: values.assign_coords(time=middle) for name, values in given.items()}
 
 
 def step_layer(ds: xr.Dataset) -> str:

@@ -11,6 +11,9 @@ import xarray as xr
 from odc.geo.xr import xr_coords
 
 from musyq_cube.composite.observations import MOST_SENSORS
+from musyq_cube.errors import ReadError
+from musyq_cube.period import split
+from musyq_cube.quantities import QUANTITIES
 from musyq_cube.read.ancillary import read_ancillary
 from musyq_cube.store.open import open_item
 from musyq_cube.types import QA
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from odc.geo.geobox import GeoBox
 
+    from musyq_cube.period import Period
     from musyq_cube.plan.parts import Given, Step
     from musyq_cube.run.report import BlockTask
 
@@ -74,17 +78,25 @@ class Inputs:
         of, every = next((of, every) for wanted, of, every in step.needs if wanted == name)
         wanted = next(w for w in step.recipe.algorithm.inputs if w.name == name)
         found = self.given(of, every)
+        if wanted.every is None:
+            found = [g for g in found if g.period == self.task.period]
         layer = wanted.layer or _first_layer(of)
         values = [self.layer(g, layer) for g in found]
         spread = [self.layer(g, f"{layer}_unc") for g in found]
-        if every is None and wanted.every is None:
+        if wanted.every is None:
             return self._one(values[0], of, layer), spread[0]
-        times = [np.datetime64(g.period.middle.replace(tzinfo=None), "ns") for g in found]
+        times = [_middle(g.period) for g in found]
         return _along(values, times), None if any(s is None for s in spread) else _along(spread, times)
+
+    def series(self, step: Step) -> list[Period]:
+        """Return the periods of the longest series of products that a step takes; empty where it takes none."""
+        wanted = {w.name for w in step.recipe.algorithm.inputs_of("product") if w.every is not None}
+        found = [[g.period for g in self.given(of, every)] for name, of, every in step.needs if name in wanted]
+        return max(found, key=len, default=[])
 
     def ancillary(self, step: Step, name: str, times: Any = None) -> xr.DataArray:
         """
-        Return an ancillary quantity that a step takes.
+        Return an ancillary quantity that a step takes: (y, x), or (time, y, x) of observations or of a series.
 
         Parameters
         ----------
@@ -97,12 +109,23 @@ class Inputs:
         quantity, at = wanted.of[0], wanted.at
         if at == "observation" and times is None:
             at = "mean"
-        key = (quantity, at, None if at != "observation" else id(times))
+        if at != "observation" and (periods := self.series(step)) and not QUANTITIES[quantity].static:
+            return _along([self._over(quantity, at, p) for p in periods], [_middle(p) for p in periods])
+        if at != "observation":
+            return self._over(quantity, at, self.task.period)
+        key = (quantity, at, np.asarray(times).tobytes())
         if key not in self._ancillary:
-            options: dict[str, Any] = {"times": times} if at == "observation" else {"period": self.task.period}
-            made = read_ancillary(self.task.ancillary, self.geobox, [quantity], at=at, **options)[quantity]
-            dims = ("time", "y", "x") if made.ndim == 3 else ("y", "x")
-            self._ancillary[key] = xr.DataArray(made, dims=dims)
+            found = read_ancillary(self.task.ancillary, self.geobox, [quantity], at=at, times=times)[quantity]
+            self._ancillary[key] = xr.DataArray(found, dims=("time", "y", "x") if found.ndim == 3 else ("y", "x"))
+        return self._ancillary[key]
+
+    def _over(self, quantity: str, at: Any, period: Period) -> xr.DataArray:
+        """Return the mean of a quantity over a period, or the mean of its daily extremes."""
+        key = (quantity, at, str(period))
+        if key not in self._ancillary:
+            whole = at == "mean" or QUANTITIES[quantity].static
+            mean = self._read(quantity, at, period) if whole else self._daily(quantity, at, period)
+            self._ancillary[key] = xr.DataArray(mean, dims=("y", "x"))
         return self._ancillary[key]
 
     def moments(self) -> npt.NDArray[np.datetime64] | None:
@@ -116,6 +139,21 @@ class Inputs:
             hours: npt.NDArray[np.datetime64] = start + (since * 3600e9).astype("timedelta64[ns]")
             return hours
         return None
+
+    def _read(self, quantity: str, at: Any, period: Period) -> npt.NDArray[np.float32]:
+        return read_ancillary(self.task.ancillary, self.geobox, [quantity], at=at, period=period)[quantity]
+
+    def _daily(self, quantity: str, at: Any, period: Period) -> npt.NDArray[np.float32]:
+        """Return the mean over the days of a period of their least or greatest, of the days that there are."""
+        found, missing = [], None
+        for day in split(period, "P1D"):
+            try:
+                found.append(self._read(quantity, at, day))
+            except ReadError as error:
+                missing = error
+        if not found and missing is not None:
+            raise missing
+        return np.mean(found, axis=0, dtype=np.float32)
 
     def evidence(self, made: xr.DataArray) -> dict[str, xr.DataArray]:
         """Return count (least), source (all), day (of the first that knows) and qa (all bits) of the products given."""
@@ -160,6 +198,10 @@ class Inputs:
         if values is None:
             raise KeyError(f"{product} has no layer {layer!r}")
         return values
+
+
+def _middle(period: Period) -> np.datetime64:
+    return np.datetime64(period.middle.replace(tzinfo=None), "ns")
 
 
 def _along(arrays: Sequence[xr.DataArray | None], times: list[np.datetime64]) -> xr.DataArray:

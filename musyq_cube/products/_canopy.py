@@ -1,0 +1,133 @@
+"""Tables of canopies baked at build time, and the lines between chlorophyll and indices."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from musyq_cube.errors import PlanError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float32]
+
+DATA = Path(__file__).parent / "data"
+TABLES = DATA / "canopy.npz"
+FITS = DATA / "canopy_fits.csv"
+
+LIKE = (
+    ("modis-*", "modis-terra"),
+    ("sentinel2?-msi", "sentinel2a-msi"),
+    ("landsat[45]-tm", "landsat5-tm"),
+    ("landsat7-etm", "landsat7-etm"),
+    ("hj1*", "hj1a-ccd1"),
+    ("gf[126]-*", "hj1a-ccd1"),
+    ("meris*", "meris"),
+    ("*", "landsat8-oli"),
+)
+"""Which sensor's tables serve a sensor; composites of several sensors have the bands of the OLI (or are near them)."""
+
+STEPS = {"lai": (0.01, 0.02), "fpar": (0.005, 0.004), "chl": (0.02, 0.02), "cab": (0.5, 0.2)}
+"""Stored steps of the value and of its spread."""
+COST_STEP = 0.05
+"""Stored step of the cost."""
+COST_TOP = 12.75
+"""Greatest cost that is stored."""
+
+
+@dataclass(frozen=True)
+class Inverse:
+    """What `kernels.canopy.invert` needs for one quantity and one kind of sensor."""
+
+    tops: Array
+    """(3,) reflectance of the last node of each axis."""
+    table: Array
+    """(third, first, second, 3) value, spread and cost per band."""
+    plane: Array
+    """(first, second, 3) without the third band."""
+    water: Array
+    """(3,) reflectance of water in the bands."""
+
+
+def like(sensor: str) -> str:
+    """
+    Return the sensor whose tables serve a sensor.
+
+    Examples
+    --------
+    >>> like("sentinel2b-msi"), like("")
+    ('sentinel2a-msi', 'landsat8-oli')
+    """
+    return next(name for pattern, name in LIKE if fnmatch(sensor, pattern))
+
+
+@cache
+def inverse(quantity: str, sensor: str) -> Inverse:
+    """
+    Return a table for a sensor.
+
+    Of ``lai`` and ``fpar`` by red, nir and swir16; of ``chl`` and ``cab`` by red, rededge071 and rededge078.
+
+    Raises
+    ------
+    PlanError
+        If the sensor has no such table.
+    """
+    name = like(sensor)
+    kind = "leaf" if quantity in {"chl", "cab"} else "canopy"
+    with np.load(TABLES) as file:
+        if f"{name}.{kind}.tops" not in file:
+            raise PlanError(f"no table of {quantity} for the sensor {sensor!r}; it needs the bands of Sentinel-2")
+        table, plane = (_unpacked(file, name, kind, quantity, part) for part in ("table", "plane"))
+        return Inverse(file[f"{name}.{kind}.tops"], table, plane, file[f"{name}.{kind}.water"])
+
+
+def _unpacked(file: dict[str, Array], name: str, kind: str, quantity: str, part: str) -> Array:
+    steps = (*STEPS[quantity], COST_STEP)
+    keys = (f"{quantity}.value", f"{quantity}.spread", "cost")
+    if f"{name}.{kind}.{part}.cost" not in file:
+        return np.full((2,) * (3 if part == "plane" else 4), np.nan, np.float32)[..., [0, 1, 1]]
+    layers = [file[f"{name}.{kind}.{part}.{key}"] * np.float32(step) for key, step in zip(keys, steps, strict=True)]
+    return np.ascontiguousarray(np.stack(layers, axis=-1))
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A line: ``value = slope · index + offset``, and its standard deviation ``least + share · value``."""
+
+    slope: float
+    offset: float
+    least: float
+    share: float
+
+
+@cache
+def _fits() -> dict[tuple[str, str], Fit]:
+    with FITS.open(encoding="utf-8", newline="") as file:
+        return {
+            (r["what"], r["sensor"]): Fit(*(float(r[k]) for k in ("slope", "offset", "least", "share")))
+            for r in csv.DictReader(file)
+        }
+
+
+def fit(what: str, sensor: str) -> Fit:
+    """
+    Return the line of an index fitted to simulated canopies, for a sensor.
+
+    Raises
+    ------
+    PlanError
+        If there is none.
+    """
+    found = _fits().get((what, like(sensor)))
+    if found is None:
+        have = ", ".join(sorted(s for w, s in _fits() if w == what))
+        raise PlanError(f"no {what} for the sensor {sensor!r}; there is one for {have}")
+    return found
