@@ -205,7 +205,8 @@ def plan(save: str | None, *, as_json: bool, **order: Any) -> None:
         states = output_states(made)
         outputs = [{"id": o.item_id, "href": o.href, "state": states[o.key]} for o in made.delivered()]
         left_out = [[item.scene, item.reason] for item in made.left_out]
-        answer: dict[str, Any] = {"key": made.key, "run": made.run_folder, "outputs": outputs, "estimate": total(made).to_dict()}
+        answer: dict[str, Any] = {"key": made.key, "run": made.run_folder, "outputs": outputs}
+        answer |= {"estimate": total(made).to_dict()}
         answer |= {"tasks_left": tasks_left(made), "tree": [list(row) for row in tree(made)]}
         print_json(answer | {"scenes": [s.id for s in made.scenes], "left_out": left_out})
     else:

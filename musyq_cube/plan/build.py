@@ -20,7 +20,7 @@ from musyq_cube.plan.select import LeftOut, Selection, select, select_observed, 
 from musyq_cube.plan.size import block_size
 from musyq_cube.plan.stages import Stage, divide
 from musyq_cube.plan.value import Plan, output_key
-from musyq_cube.products.registry import get_recipe
+from musyq_cube.products.registry import get_recipe, recipes
 from musyq_cube.scene import SourceGrid
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from musyq_cube.products.recipe import Recipe
     from musyq_cube.scene import Scene
 
+MOST_INSTEAD = 8
+"""Products that a refusal names as possible instead."""
 STAGED_METHOD = "median"
 """Method of orders of several stages: band by band, so that a band does not depend on the others."""
 
@@ -86,16 +88,33 @@ def build(order: Order) -> Plan:
 
 def _nodes(order: Order) -> list[Node]:
     """Return the products of an order, each after those it is made of."""
-    recipes = [get_recipe(product) for product in order.request.products]
-    if all(is_plain(recipe) for recipe in recipes) and not order.forced:
-        return [Node(r.name, None, r.algorithm.name, "first choice") for r in recipes]
+    wanted = [get_recipe(product) for product in order.request.products]
+    if all(is_plain(recipe) for recipe in wanted) and not order.forced:
+        return [Node(r.name, None, r.algorithm.name, "first choice") for r in wanted]
     from musyq_cube.read.prepare import with_air  # heavy, and most orders do not need it
 
     have = _quantities(order)
     resolver = Resolver([with_air(scene) for scene in order.scenes], have, order.request, order.forced)
-    for recipe in recipes:
-        resolver.resolve(recipe.name)
+    for recipe in wanted:
+        try:
+            resolver.resolve(recipe.name)
+        except PlanError as error:
+            raise PlanError(f"{error}. {_instead(order, have, recipe)}") from None
     return list(resolver.nodes.values())
+
+
+def _instead(order: Order, have: set[str], wanted: Recipe) -> str:
+    """Say what could be ordered of the same scenes instead: of the same family first."""
+    found = []
+    for other in recipes().values():
+        try:
+            Resolver(order.scenes, have, order.request).resolve(other.name)
+        except PlanError:
+            continue
+        found.append(other)
+    found.sort(key=lambda other: other.family != wanted.family)
+    names = ", ".join(other.name for other in found[:MOST_INSTEAD])
+    return f"What can be made of these scenes: {names}" if names else "Nothing can be made of these scenes"
 
 
 def is_plain(recipe: Recipe) -> bool:

@@ -169,7 +169,8 @@ def _used(plan: Plan) -> Rows:
 def _left_out(plan: Plan) -> Rows:
     used = {scene.id for stage in plan.stages for scene in stage.scenes}
     left = {item.scene: item.reason for stage in plan.stages for item in stage.left_out if item.scene not in used}
-    rows: Rows = [*left.items()][:SHOWN]
+    rows: Rows = []
+    rows += list(left.items())[:SHOWN]
     if len(left) > SHOWN:
         rows.append((f"… {len(left)} in all", ""))
     return rows

@@ -106,6 +106,16 @@ class Part:
         return self.grid.geobox
 
 
+HOUR = "hour"
+"""Layer of products over observations: mean time of day, UTC."""
+
+
+def moment_of(given: tuple[Given, ...], period: Period) -> Given | None:
+    """Return the product that says when each pixel of a period was seen; None where none does."""
+    found = [g for g in given if g.period == period and any(v.name == HOUR for v in get_recipe(g.product).layers)]
+    return min(found, key=lambda g: g.product, default=None)
+
+
 @dataclass(frozen=True)
 class PlanBlock:
     """The unit of work: one rectangle of one part, whole in time."""

@@ -64,6 +64,16 @@ class Node:
         return frozenset(name for name, _ in self.inputs)
 
 
+class RefusedError(PlanError):
+    """A product that no algorithm can make of what there is; says what is missing at the bottom of the tree, once."""
+
+    def __init__(self, product: str, rejected: list[tuple[str, str]]) -> None:
+        self.product = product
+        self.rejected = rejected
+        ways = "; ".join(f"{name}: {why}" for name, why in rejected)
+        super().__init__(f"{product} cannot be made by {ways}")
+
+
 @dataclass
 class Resolver:
     """What an order can be made of, and the nodes found so far."""
@@ -76,6 +86,8 @@ class Resolver:
     """Algorithms somebody asked for, by product."""
     nodes: dict[Key, Node] = field(default_factory=dict)
     """In the order in which they have to be made."""
+    refused: set[str] = field(default_factory=set)
+    """Products that cannot be made, of which it was said why."""
 
     def resolve(self, product: str, every: str | None = None, above: tuple[Key, ...] = ()) -> Node:
         """
@@ -107,17 +119,11 @@ class Resolver:
             node = Node(product, every, way.name, reason, quantity, needs, inputs, tuple(rejected))
             self.nodes[key] = node
             return node
-        raise PlanError(self._refusal(recipe, rejected))
+        raise RefusedError(recipe.id, rejected)
 
     def _ways(self, recipe: Recipe) -> tuple[Algorithm, ...]:
         forced = self.forced.get(recipe.name)
         return recipe.using(forced).algorithms if forced else recipe.algorithms
-
-    def _refusal(self, recipe: Recipe, rejected: list[tuple[str, str]]) -> str:
-        if len(rejected) == 1:
-            return f"{recipe.id} cannot be made by {rejected[0][0]}: {rejected[0][1]}"
-        reasons = "; ".join(f"{name}: {why}" for name, why in rejected)
-        return f"{recipe.id} cannot be made by any of its {len(rejected)} algorithms. {reasons}"
 
     def _try(
         self, way: Algorithm, every: str | None, above: tuple[Key, ...]
@@ -137,7 +143,7 @@ class Resolver:
                     node = self.resolve(wanted.of[0], wanted.every or every, above)
                 except PlanError as error:
                     if wanted.required:
-                        return str(error)
+                        return self._without(wanted.of[0], error)
                     continue
                 needs.append((wanted.name, node.key))
                 found[wanted.name] = node.product
@@ -151,6 +157,13 @@ class Resolver:
                         "(`musyq register era5.nc --ancillary era5`)"
                     )
         return quantity, tuple(needs), tuple(found.items())
+
+    def _without(self, product: str, error: PlanError) -> str:
+        """Say that a product is missing: why, the first time."""
+        if product in self.refused:
+            return f"there is no {product} (above)"
+        self.refused.add(product)
+        return str(error)
 
     def _reading(self, way: Algorithm) -> tuple[str, dict[str, str]] | str:
         """Return the quantity of the scenes an algorithm would be made of and what plays each part, or why not."""

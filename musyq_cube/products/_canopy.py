@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from musyq_cube.errors import PlanError
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -33,6 +31,12 @@ LIKE = (
     ("*", "landsat8-oli"),
 )
 """Which sensor's tables serve a sensor; composites of several sensors have the bands of the OLI (or are near them)."""
+
+REFERENCES = ("landsat8-oli", "sentinel2a-msi")
+"""
+Which tables serve where a sensor has none: bands brought to those of the OLI, and red-edge bands, which the OLI has not
+and which therefore stay as they are.
+"""
 
 STEPS = {"lai": (0.01, 0.02), "fpar": (0.005, 0.004), "chl": (0.02, 0.02), "cab": (0.5, 0.2)}
 """Stored steps of the value and of its spread."""
@@ -74,17 +78,10 @@ def inverse(quantity: str, sensor: str) -> Inverse:
     Return a table for a sensor.
 
     Of ``lai`` and ``fpar`` by red, nir and swir16; of ``chl`` and ``cab`` by red, rededge071 and rededge078.
-
-    Raises
-    ------
-    PlanError
-        If the sensor has no such table.
     """
-    name = like(sensor)
     kind = "leaf" if quantity in {"chl", "cab"} else "canopy"
     with np.load(TABLES) as file:
-        if f"{name}.{kind}.tops" not in file:
-            raise PlanError(f"no table of {quantity} for the sensor {sensor!r}; it needs the bands of Sentinel-2")
+        name = next(n for n in (like(sensor), *REFERENCES) if f"{n}.{kind}.tops" in file)
         table, plane = (_unpacked(file, name, kind, quantity, part) for part in ("table", "plane"))
         return Inverse(file[f"{name}.{kind}.tops"], table, plane, file[f"{name}.{kind}.water"])
 
@@ -121,13 +118,10 @@ def fit(what: str, sensor: str) -> Fit:
     """
     Return the line of an index fitted to simulated canopies, for a sensor.
 
-    Raises
-    ------
-    PlanError
-        If there is none.
+    Examples
+    --------
+    >>> fit("cire", "sentinel2b-msi") == fit("cire", "")
+    True
     """
-    found = _fits().get((what, like(sensor)))
-    if found is None:
-        have = ", ".join(sorted(s for w, s in _fits() if w == what))
-        raise PlanError(f"no {what} for the sensor {sensor!r}; there is one for {have}")
-    return found
+    known = _fits()
+    return next(known[what, name] for name in (like(sensor), *REFERENCES) if (what, name) in known)

@@ -75,7 +75,8 @@ def daily_par(
         Photosynthetically active and all solar radiation at the observations, W m⁻², with coordinates y, x,
         ``spatial_ref`` and a scalar ``time``.
     kc
-        Clear-sky index of the observations, taken for that of the day.
+        Clear-sky index of the observations, taken for that of the day. NaN: the light is that of a reanalysis, which
+        is the mean of day and night already.
     elevation
         m; 0 where not given.
 
@@ -90,7 +91,8 @@ def daily_par(
     """
     clear: Any = CLEAR if elevation is None else CLEAR + CLEAR_PER_METRE * elevation
     share = par / dsr.where(dsr >= LEAST_SUNSHINE)
-    made: xr.DataArray = (share * kc * clear * extraterrestrial(par)).astype("float32")
+    seen = share * kc * clear * extraterrestrial(par)
+    made: xr.DataArray = seen.where(kc.notnull(), par).astype("float32")
     return made
 
 

@@ -13,6 +13,7 @@ from odc.geo.xr import xr_coords
 from musyq_cube.composite.observations import MOST_SENSORS
 from musyq_cube.errors import ReadError
 from musyq_cube.period import split
+from musyq_cube.plan.parts import HOUR, moment_of
 from musyq_cube.quantities import QUANTITIES
 from musyq_cube.read.ancillary import read_ancillary
 from musyq_cube.store.open import open_item
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
     from musyq_cube.period import Period
     from musyq_cube.plan.parts import Given, Step
     from musyq_cube.run.report import BlockTask
-
-HOUR = "hour"
-"""Layer of products over observations: mean time of day, UTC."""
 
 
 @lru_cache(maxsize=128)
@@ -130,15 +128,14 @@ class Inputs:
 
     def moments(self) -> npt.NDArray[np.datetime64] | None:
         """Return the time at which each pixel was seen (y, x), from a product that knows; None where none does."""
-        for given in self.task.given:
-            hour, day = self.layer(given, HOUR), self.layer(given, "day")
-            if hour is None or day is None or given.period != self.task.period:
-                continue
-            start = np.datetime64(given.period.start.replace(tzinfo=None), "ns")
-            since = np.where(day.values >= 0, day.values, 0) * 24.0 + np.nan_to_num(hour.values.astype(float), nan=12.0)
-            hours: npt.NDArray[np.datetime64] = start + (since * 3600e9).astype("timedelta64[ns]")
-            return hours
-        return None
+        given = moment_of(self.task.given, self.task.period)
+        if given is None:
+            return None
+        hour, day = (self._one(self.layer(given, name), given.product, name).values for name in (HOUR, "day"))
+        start = np.datetime64(given.period.start.replace(tzinfo=None), "ns")
+        since = np.where(day >= 0, day, 0) * 24.0 + np.nan_to_num(hour.astype(float), nan=12.0)
+        moments: npt.NDArray[np.datetime64] = start + (since * 3600e9).astype("timedelta64[ns]")
+        return moments
 
     def _read(self, quantity: str, at: Any, period: Period) -> npt.NDArray[np.float32]:
         return read_ancillary(self.task.ancillary, self.geobox, [quantity], at=at, period=period)[quantity]

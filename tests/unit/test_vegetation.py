@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from musyq_cube.errors import PlanError
 from musyq_cube.kernels.canopy import best, invert
 from musyq_cube.products import get_recipe
-from musyq_cube.products._canopy import TABLES, fit, inverse
+from musyq_cube.products._canopy import TABLES, inverse
 from musyq_cube.products._classes import by_class
 from musyq_cube.types import QA
 
 NAN = np.nan
+OLI = "landsat8-oli"
 
 
 def scene(**bands):
@@ -21,7 +21,7 @@ def scene(**bands):
     return ds.assign(qa=("x", np.zeros(ds.sizes["x"], np.uint16)))
 
 
-def lai(ds, sensor="landsat8-oli"):
+def lai(ds, sensor=OLI):
     return get_recipe("MuSQ.LAI").compute(ds, sensor=sensor)
 
 
@@ -60,7 +60,7 @@ def test_slightly_negative_red_counts_as_zero():
 
 
 def test_water_is_taken_out():
-    water = inverse("lai", "landsat8-oli").water
+    water = inverse("lai", OLI).water
     land = np.array([0.05, 0.35, 0.2])
     mixed = 0.4 * water + 0.6 * land
     ds = scene(red=[mixed[0]] * 3, nir=[mixed[1]] * 3, swir16=[mixed[2]] * 3, water_fraction=[0.4, 0.0, 0.8])
@@ -122,11 +122,11 @@ def test_mtci_has_no_value_over_soil():
     assert made["qa"].values.tolist() == [int(QA.OUT_OF_RANGE), 0]
 
 
-def test_errors_name_what_is_missing():
-    with pytest.raises(PlanError, match="cab for the sensor 'landsat8-oli'"):
-        inverse("cab", "landsat8-oli")
-    with pytest.raises(PlanError, match="no cire for the sensor 'hj1a-ccd1'; there is one for sentinel2a-msi"):
-        fit("cire", "hj1a-ccd1")
+def test_red_edge_beside_bands_brought_to_those_of_the_oli():
+    ds = scene(red=[0.03], rededge071=[0.08], rededge078=[0.4])
+    for way in ("prosail", "cire"):
+        made = [get_recipe("MuSQ.CHL").using(way).compute(ds, sensor=s)["chl"].item() for s in (OLI, "sentinel2a-msi")]
+        assert made[0] == made[1] > 0
 
 
 def test_by_class_ignores_what_is_no_class():

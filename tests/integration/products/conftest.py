@@ -39,7 +39,7 @@ DAYS = (3, 12, 19)
 
 
 def write_scenes(folder: Path, rng: np.random.Generator, day: int) -> list[Scene]:
-    """Write one overpass, with a cloud in a corner: surface reflectance, and what was measured in the thermal infrared."""
+    """Write one overpass, with a cloud in a corner: surface reflectance, and what was measured."""
     box = GeoBox.from_bbox((LEFT, TOP - SIZE * 30, LEFT + SIZE * 30, TOP), "EPSG:32650", shape=(SIZE, SIZE))
     grid = source_grid(box)
     qa = np.zeros((SIZE, SIZE), "uint16")
