@@ -19,7 +19,7 @@ OPEN_END = dt.datetime(9999, 12, 31, tzinfo=dt.UTC)
 """The end of a period that has none (``2018-07/..``): good for searching, not for splitting."""
 
 _SEASONS = {12: "DJF", 3: "MAM", 6: "JJA", 9: "SON"}
-_EVERY = re.compile(r"P(\d+)([DWMY])")
+_EVERY = re.compile(r"P([0-9]+)([DWMY])|PT([0-9]+)(H)")
 _TEXT = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?")
 _MOST_WINDOWS = 100_000
 
@@ -121,7 +121,7 @@ def split(
     period
         What to divide.
     every
-        ISO 8601 duration of days, weeks, months or years (``"P5D"``, ``"P1M"``, ``"P3M"``, ``"P1Y"``), ``"season"``
+        ISO 8601 duration of hours, days, weeks, months or years (``"PT3H"``, ``"P5D"``, ``"P1M"``), ``"season"``
         (December–February, March–May, …) or None (the period itself).
     anchor
         A date on which a window begins. Default: the start of the period for days and weeks (no fixed calendar), the
@@ -152,8 +152,8 @@ def split(
 
 def _windows(whole: Period, every: str, anchor: dt.datetime | None) -> list[Period]:
     count, unit = _duration(every)
-    if unit in "DW":
-        step = dt.timedelta(days=count * (7 if unit == "W" else 1))
+    if unit in "HDW":
+        step = count * {"H": dt.timedelta(hours=1), "D": dt.timedelta(days=1), "W": dt.timedelta(days=7)}[unit]
         origin = anchor or whole.start
         first = (whole.start - origin) // step
 
@@ -186,9 +186,10 @@ def _duration(every: str) -> tuple[int, str]:
     if every == "season":
         return 3, "M"
     match = _EVERY.fullmatch(every)
-    if not match or int(match[1]) == 0:
-        raise CompositeError(f'every={every!r}: use an ISO 8601 duration such as "P5D", "P1M", "P1Y", or "season"')
-    return int(match[1]), match[2]
+    count, unit = (match[1] or match[3], match[2] or match[4]) if match else ("0", "")
+    if int(count) == 0:
+        raise CompositeError(f'every={every!r}: use an ISO 8601 duration such as "PT3H", "P5D", "P1M" or "season"')
+    return int(count), unit
 
 
 def _window_label(start: dt.datetime, end: dt.datetime, every: str) -> str:
@@ -197,6 +198,8 @@ def _window_label(start: dt.datetime, end: dt.datetime, every: str) -> str:
     calendar = _label(start, end)
     if "_" not in calendar:
         return calendar
+    if every.startswith("PT"):
+        return f"{start:%Y-%m-%dT%H%M}_{every}"
     whole_months = every[-1] in "MY" and start.day == 1
     return f"{start:%Y-%m}_{every}" if whole_months else f"{start:%Y-%m-%d}_{every}"
 

@@ -13,6 +13,7 @@ from musyq_cube.cli.normalize import luts, normalize
 from musyq_cube.cli.options import json_option, load_plan, make_plan, plan_options, refuse_order, run_folder_of
 from musyq_cube.cli.output import print_json, print_table
 from musyq_cube.cli.products import products
+from musyq_cube.cli.sensors import sensors
 
 FAILED, PARTLY = 1, 3
 """Exit codes besides 0 (all done) and 2 (wrong usage, by click)."""
@@ -129,36 +130,6 @@ def search(catalog: str, region: str | None, period: str | None, sensors: tuple[
         return
     rows = [(s.datetime[:19], s.sensor, s.tile or "", f"{_cloud(s.cloud_cover)}", s.id) for s in scenes]
     print_table(f"{len(scenes)} scenes", ("time (UTC)", "sensor", "tile", "cloud", "id"), rows)
-
-
-@main.command()
-@click.argument("sensor_id", required=False)
-@json_option
-def sensors(sensor_id: str | None, *, as_json: bool) -> None:
-    r"""
-    List the sensors, or the bands and products of one.
-
-    \b
-    Example: musyq sensors landsat8-oli
-    """
-    from musyq_cube.sensor import sensor, sensors
-
-    if sensor_id is None:
-        known = sensors().values()
-        if as_json:
-            print_json([{"id": s.id, "title": s.title, "products": [p.id for p in s.products]} for s in known])
-        else:
-            rows = [(s.id, s.title, ", ".join(p.id for p in s.products)) for s in known]
-            print_table("sensors", ("id", "title", "products"), rows)
-        return
-    one = sensor(sensor_id)
-    if as_json:
-        fields = ("name", "common_name", "center_wavelength", "fwhm", "gsd")
-        bands = [{name: getattr(band, name) for name in fields} for band in one.bands]
-        products = [{"id": p.id, "title": p.title, "quantity": p.quantity} for p in one.products]
-        print_json({"id": one.id, "title": one.title, "bands": bands, "products": products})
-    else:
-        click.echo(repr(one))
 
 
 @main.command()
@@ -356,6 +327,7 @@ def _cloud(percent: float | None) -> str:
 main.add_command(normalize)
 main.add_command(luts)
 main.add_command(products)
+main.add_command(sensors)
 for _command in (main, *main.commands.values(), *luts.commands.values()):
     # docstrings are raw text; click keeps the lines of a paragraph that begins with the backspace character
     _command.help = (_command.help or "").replace("\\b", "\b")

@@ -57,19 +57,19 @@ def _explain(recipe: Recipe, makers: dict[str, Node | str]) -> None:
         (f"{number} {way.name}", way.title, _formula(way), ", ".join(_taken(i) for i in way.inputs), way.citation)
         for number, way in enumerate(recipe.algorithms, 1)
     ]
-    print_table("algorithms, best first", ("name", "title", "function", "takes", "citation"), ways)
-    rows = [(name, *_maker(node)) for name, node in makers.items()]
-    print_table("sensors that can make it", ("sensor", "algorithm", "why"), rows)
-
-
-def _maker(node: Node | str) -> tuple[str, str]:
-    return ("none", node) if isinstance(node, str) else (node.algorithm, node.reason)
+    print_table("algorithms, best first", ("name", "title", "formula", "takes", "citation"), ways)
+    rows = [(name, node.algorithm, node.reason) for name, node in makers.items() if not isinstance(node, str)]
+    print_table("sensors that can make it, and the algorithm that is chosen", ("sensor", "algorithm", "why"), rows)
+    if unable := [name for name, node in makers.items() if isinstance(node, str)]:
+        click.echo(f"cannot make it: {', '.join(unable)}")
 
 
 def _formula(way: Algorithm) -> str:
-    """Return the first line of the documentation of the function."""
-    text = inspect.getdoc(way.function) if way.function else None
-    return (text or "").partition("\n\n")[0].replace("\n", " ")
+    """Return the formula of an algorithm, else what the documentation of its function says first."""
+    if way.formula or way.function is None:
+        return way.formula
+    text = inspect.getdoc(getattr(way.function, "func", way.function)) or ""
+    return " ".join(text.partition("\n\n")[0].split())
 
 
 def _taken(wanted: Input) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from musyq_cube.errors import PlanError
 from musyq_cube.plan.request import Request
 from musyq_cube.plan.resolve import Node, Resolver
-from musyq_cube.products.registry import get_recipe
+from musyq_cube.products.registry import get_recipe, recipes
 from musyq_cube.quantities import QUANTITIES
 from musyq_cube.scene import Scene, Source
 from musyq_cube.sensor import sensors
@@ -41,6 +41,18 @@ def able(product: str) -> dict[str, Node | str]:
             out[sensor.id] = Resolver(scenes_of(sensor), QUANTITIES, request).resolve(name)
         except PlanError as error:
             out[sensor.id] = str(error)
+    return out
+
+
+def feeds(sensor: Sensor) -> dict[str, str]:
+    """Return the products that can be made of one sensor, and by which algorithm, under the same assumptions."""
+    scenes, request = scenes_of(sensor), Request(("MuSQ.NDVI.1km",), "2020-07", "sinu-1km")
+    out: dict[str, str] = {}
+    for name in recipes():
+        try:
+            out[name] = Resolver(scenes, QUANTITIES, request).resolve(name).algorithm
+        except PlanError:
+            continue
     return out
 
 

@@ -55,6 +55,7 @@ RECIPES = (
                 accepts=("toa",),
                 over="observations",
                 error=0.05,
+                formula="ρ0.66 = slope ρ2.1 + y; ρ0.47 = 0.49 ρ0.66 + 0.005; AOD by table",
                 citation="Levy et al. 2007, doi:10.1029/2006JD007811",
             ),
             Algorithm(

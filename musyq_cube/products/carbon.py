@@ -81,6 +81,7 @@ _NET = (
         over="series",
         least=23,
         error=60.0,
+        formula="GPP = ε_max f(Tmin) f(VPD) FPAR PAR; NPP = 0.8 max(0, ΣGPP - ΣRm)",
         citation="Running & Zhao 2015, User's Guide MOD17A2/A3",
     ),
     Algorithm(
@@ -92,6 +93,7 @@ _NET = (
         least=23,
         error=100.0,
         backup=True,
+        formula="NPP = 0.47 ΣGPP",
         citation="Waring, Landsberg & Williams 1998, doi:10.1093/treephys/18.2.129",
     ),
 )

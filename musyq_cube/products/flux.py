@@ -40,6 +40,7 @@ _TVDI = Recipe(
                 ancillary("elevation", required=False),
             ),
             reach=moisture.WINDOW,
+            formula="TVDI = (Ts - Tmin) / (Tmax - Tmin)",
             citation="Sandholt et al. 2002, doi:10.1016/S0034-4257(01)00274-7",
         ),
     ),
@@ -66,6 +67,7 @@ _Z0 = Recipe(
                 ancillary("canopy_height", required=False),
                 ancillary("wind_speed", required=False),
             ),
+            formula="z0m/h by frontal area λ; z0h = z0m / exp(kB⁻¹)",
             citation="Raupach 1994, doi:10.1007/BF00709229; Schaudt and Dickinson 2000, "
             "doi:10.1016/S0168-1923(00)00153-2",
         ),
@@ -75,6 +77,7 @@ _Z0 = Recipe(
             turbulence.roughness_by_savi,
             (band("red", sigma=0.01), band("nir", sigma=0.01)),
             backup=True,
+            formula="z0m = exp(-5.809 + 5.62 SAVI)",
             citation="Allen et al. 2002, SEBAL manual",
         ),
     ),
@@ -106,6 +109,7 @@ _H = Recipe(
                 _PRESSURE,
             ),
             error=50.0,
+            formula="H = ρ cp (Ts - Ta) / ra",
             citation="Brutsaert 2005; Su 2002, doi:10.5194/hess-6-85-2002",
         ),
         Algorithm(
@@ -115,6 +119,7 @@ _H = Recipe(
             (*_BALANCE, product("le", "MuSQ.LE", layer="le", sigma=60.0)),
             error=20.0,
             backup=True,
+            formula="H = Rn - G - LE",
             citation="energy balance",
         ),
     ),
@@ -134,6 +139,7 @@ _LE = Recipe(
             latent_heat.pt_jpl,
             (*_BALANCE, _AIR, ancillary("relative_humidity", at="observation", sigma=0.08), _PRESSURE),
             error=60.0,
+            formula="LE = Σ 1.26 f Δ/(Δ + γ) Rn of canopy, soil and wet leaves",
             citation="Fisher et al. 2008, doi:10.1016/j.rse.2007.06.025; Venturini et al. 2008, "
             "doi:10.1016/j.rse.2007.04.014",
         ),
@@ -177,6 +183,7 @@ _ET = Recipe(
             water.by_sinusoid,
             _OVERPASS,
             error=0.95,
+            formula="ET = LE/(Rn - G) · daily Rn / λ, daily Rn a half sine",
             citation="Bisht et al. 2005, Remote Sensing of Environment 97, 52-67",
         ),
         Algorithm(
@@ -197,6 +204,7 @@ _ET = Recipe(
                 ancillary("surface_pressure", sigma=500.0, required=False),
             ),
             error=0.8,
+            formula="λE = (s A + ρ cp VPD / ra) / (s + γ (1 + rs/ra))",
             citation="Mu et al. 2011, doi:10.1016/j.rse.2011.02.019",
         ),
     ),

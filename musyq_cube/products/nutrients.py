@@ -57,6 +57,7 @@ def _recipe(name: str, what: str) -> Recipe:
             product("chla", "MuSQ.CHLA", sigma=3.0),
             product("turbidity", "MuSQ.TUR", sigma=2.0),
         ),
+        formula="C = a + b chlorophyll-a + c turbidity",
         citation="the samples behind the model of the site",
     )
     return Recipe(

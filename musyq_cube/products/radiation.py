@@ -44,6 +44,7 @@ _LUT = Algorithm(
     reduce="mean",
     cloudy=True,
     error=50.0,
+    formula="DSR of the sky (haze or cloud) whose ρTOA is observed; PAR = share(sza, AOD, kc) DSR",
     citation="Liang et al. 2006, doi:10.1029/2005JD006585",
 )
 
@@ -58,6 +59,7 @@ _HELIOSAT = Algorithm(
     sensors=GEOSTATIONARY,
     least=DAYS,
     error=40.0,
+    formula="n = (ρ - ρg)/(ρc - ρg); DSR = kc(n) clear sky",
     citation="Rigollier, Lefèvre and Wald 2004, doi:10.1016/j.solener.2004.04.017",
 )
 
@@ -71,6 +73,7 @@ _CLEAR_SKY = Algorithm(
     reduce="mean",
     cloudy=True,
     error=60.0,
+    formula="DSR = Bird clear sky (1 - 0.75 c^3.4)",
     citation="Bird and Hulstrom 1981, doi:10.2172/6510849; Kasten and Czeplak 1980, doi:10.1016/0038-092X(80)90391-6",
 )
 
@@ -194,6 +197,7 @@ PAR = Recipe(
             reduce="mean",
             cloudy=True,
             error=6.0,
+            formula="DSR of the sky (haze or cloud) whose ρTOA is observed; PAR = share(sza, AOD, kc) DSR",
             citation="Vermote et al. 1997, doi:10.1109/36.581987",
         ),
         Algorithm(
@@ -203,6 +207,7 @@ PAR = Recipe(
             (product("dsr", "MuSQ.DSR", sigma=60.0),),
             error=12.0,
             backup=True,
+            formula="PAR = 0.45 DSR",
             citation="Running and Zhao 2015, MOD17 user's guide",
         ),
     ),
@@ -235,6 +240,7 @@ NSR = Recipe(
                 product("lst", "MuSQ.LST", sigma=1.5),
             ),
             error=10.0,
+            formula="Rn = (1 - α) DSR + ε DLR - ε σ Ts⁴",
             citation="Allen et al. 1998, FAO Irrigation and Drainage Paper 56",
         ),
     ),

@@ -133,6 +133,8 @@ class Algorithm:
     """Standard deviation of the algorithm itself, in the units of the first layer, added to what is propagated."""
     backup: bool = False
     """Its pixels get the bit BACKUP."""
+    formula: str = ""
+    """In one line, for people."""
     citation: str = ""
 
     def inputs_of(self, kind: Kind) -> tuple[Input, ...]:

@@ -25,6 +25,7 @@ RECIPES = (
                 over="observations",
                 reduce="max",
                 error=ERROR,
+                formula="(G - S1)/(G + S1) ≥ 0.4; FSC = -0.01 + 1.45 NDSI",
                 citation="Hall et al. 1995, doi:10.1016/0034-4257(95)00137-P; Salomonson and Appel 2004",
             ),
             Algorithm(

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from musyq_cube.products import canopy, diurnal, emissivity
 from musyq_cube.products import surface_temperature as lst
 from musyq_cube.products._tables import table
 from musyq_cube.products.recipe import SENSOR, Algorithm, Input, Recipe, ancillary, band, product
 from musyq_cube.variable import Variable, index, temperature
+
+if TYPE_CHECKING:
+    from musyq_cube.products.recipe import Function
 
 _JMS = "Jiménez-Muñoz and Sobrino 2008, doi:10.1109/LGRS.2008.2001636"
 _JM2009 = "Jiménez-Muñoz et al. 2009, doi:10.1109/TGRS.2008.2007125; 2014, doi:10.1109/LGRS.2014.2312032"
@@ -46,6 +51,7 @@ LSE = Recipe(
                 product("ndvi", "MuSQ.NDVI", sigma=0.03, required=False),
             ),
             error=0.006,
+            formula="ε = 0.99 FVC + (1 - FVC) ε_bare",
             citation=f"{_ERMIDA}; Malakar et al. 2018, doi:10.1109/TGRS.2018.2824828",
         ),
         Algorithm(
@@ -54,6 +60,7 @@ LSE = Recipe(
             emissivity.by_ndvi,
             (product("ndvi", "MuSQ.NDVI", sigma=0.03), band("red", sigma=0.01)),
             error=0.010,
+            formula="ε = ε_v P + ε_s (1 - P) + dε",
             citation="Sobrino et al. 2004, doi:10.1016/j.rse.2004.02.003; 2008, doi:10.1109/TGRS.2007.904834",
         ),
         Algorithm(
@@ -89,10 +96,20 @@ def _two_bands(eleven: float, twelve: float) -> tuple[Input, ...]:
     return (*bands, _EMISSIVITY, _DIFFERENCE, _ANY_VAPOUR, _VIEW, SENSOR)
 
 
+_FORMULAS = {
+    "split_window": "Ts = Ti + c1 Δ + c2 Δ² + c0 + (c3 + c4 W)(1 - ε) + (c5 + c6 W) Δε, Δ = Ti - Tj",
+    "generalized_split_window": "Ts = b0 + (b1 + b2 (1 - ε)/ε + b3 Δε/ε²)(Ti + Tj)/2 + (b4 + b5 (1 - ε)/ε + b6 Δε/ε²)"
+    "(Ti - Tj)/2 + b7 (Ti - Tj)²",
+    "radiative_transfer": "B(Ts) = ((L - Lup)/τ - (1 - ε) Ldown)/ε",
+    "single_channel": "Ts = γ ((ψ1 L + ψ2)/ε + ψ3) + δ",
+    "mono_window": "Ts = A Tb/ε + B/ε + C",
+}
+
+
 def _observed(
     name: str,
     title: str,
-    function: object,
+    function: Function,
     inputs: tuple[Input, ...],
     sensors: tuple[str, ...],
     error: float,
@@ -105,13 +122,14 @@ def _observed(
     return Algorithm(
         name,
         title,
-        function,  # type: ignore[arg-type]
+        function,
         inputs,
         accepts=(accepts,),
         over="observations",
         sensors=sensors,
         error=error,
         backup=backup,
+        formula=_FORMULAS.get(function.__name__, ""),
         citation=citation,
     )
 
@@ -227,6 +245,7 @@ TCANOPY = Recipe(
                 product("fvc", "MuSQ.FVC", sigma=0.05),
             ),
             reach=3,
+            formula="ε T⁴ = f ε_v Tv⁴ + (1 - f) ε_s Ts⁴ in 7 × 7 pixels",
             citation="Norman et al. 1995, doi:10.1016/0168-1923(95)02265-Y; Göttsche and Olesen 2001",
         ),
     ),
@@ -247,6 +266,7 @@ DTC = Recipe(
             (product("lst", "MuSQ.LST", every="PT1H", sigma=1.5),),
             over="series",
             least=8,
+            formula="T = T0 + Ta cos(π (t - tm)/ω) by day, exponential decay by night",
             citation="Göttsche and Olesen 2001, doi:10.1016/S0034-4257(00)00214-5",
         ),
     ),

@@ -48,6 +48,7 @@ _FVC = Recipe(
             cover.fvc,
             (_NDVI, _LAND_COVER),
             error=cover.ERROR,
+            formula="FVC = (NDVI - S) / (V - S)",
             citation="Gutman & Ignatov 1998, doi:10.1080/014311698215333",
         ),
     ),
@@ -68,6 +69,7 @@ _LAI = Recipe(
             leaf_area.lai,
             (*_CANOPY, _LAND_COVER, SENSOR),
             accepts=_ACCEPTS,
+            formula="median of the simulated canopies with least Σ((ρ - ρ_sim)/σ)²",
             citation=_LUT,
         ),
         # below LAI 4 of simulated canopies: RMSE 0.7 and 1.8
@@ -105,6 +107,7 @@ _FPAR = Recipe(
             leaf_area.fpar,
             (*_CANOPY, SENSOR),
             accepts=_ACCEPTS,
+            formula="median of the simulated canopies with least Σ((ρ - ρ_sim)/σ)²",
             citation=_LUT,
         ),
         # of simulated canopies: RMSE 0.11, 0.11 and 0.19
@@ -138,6 +141,7 @@ _CHL = Recipe(
             (band("red", sigma=0.005), band("rededge071", sigma=0.005), band("rededge078", sigma=0.01), SENSOR),
             accepts=_ACCEPTS,
             sensors=_RED_EDGE,
+            formula="median of the simulated canopies with least Σ((ρ - ρ_sim)/σ)²",
             citation=_LUT,
         ),
         Algorithm(
@@ -147,6 +151,7 @@ _CHL = Recipe(
             (band("rededge078", sigma=0.01), band("rededge071", sigma=0.005), SENSOR),
             accepts=_ACCEPTS,
             sensors=_RED_EDGE,
+            formula="CCC = a (ρ783/ρ705 - 1) + b",
             citation="Gitelson et al. 2005, doi:10.1029/2005GL022688",
         ),
         Algorithm(
@@ -161,6 +166,7 @@ _CHL = Recipe(
             ),
             accepts=_ACCEPTS,
             sensors=_MERIS,
+            formula="CCC = a (ρ754 - ρ709)/(ρ709 - ρ681) + b",
             citation="Dash & Curran 2004, doi:10.1080/0143116042000274015",
         ),
         Algorithm(
@@ -170,6 +176,7 @@ _CHL = Recipe(
             (band("nir", sigma=0.01), band("green", sigma=0.005), SENSOR),
             accepts=_ACCEPTS,
             backup=True,
+            formula="CCC = a (N/G - 1) + b",
             citation="Gitelson et al. 2005, doi:10.1029/2005GL022688",
         ),
     ),

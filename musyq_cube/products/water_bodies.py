@@ -107,6 +107,7 @@ RECIPES = (
                 "semi-analytical, of red, near infrared, or both",
                 water.turbidity,
                 (band("red", sigma=water.WATER_NOISE), band("nir", sigma=water.WATER_NOISE), _WET),
+                formula="T = A ρ / (1 - ρ/C), red to NIR",
                 citation="Dogliotti et al. 2015, doi:10.1016/j.rse.2014.09.020",
             ),
         ),

@@ -122,6 +122,31 @@ def year(tmp_path_factory: pytest.TempPathFactory) -> list[Scene]:
 
 
 @pytest.fixture(scope="session")
+def day(tmp_path_factory: pytest.TempPathFactory) -> list[Scene]:
+    """A day of hourly brightness temperatures of a geostationary sensor, and what is known of the place."""
+    folder = tmp_path_factory.mktemp("day")
+    box = GeoBox.from_bbox((LEFT, TOP - 480, LEFT + 480, TOP), "EPSG:32650", shape=(16, 16))
+    rng = np.random.default_rng(5)
+    scenes = []
+    for hour in range(24):
+        local = hour + 116.4 / 15
+        warm = 285.0 + 15.0 * max(np.cos(np.pi * (local - 13.0) / 14.0), -0.4)
+        heat: dict[str, Any] = {}
+        for band, less in (("lwir11", 0.0), ("lwir12", 1.2)):
+            pixels = (100 * (warm - less + rng.normal(0, 0.1, (16, 16)))).astype("uint16")
+            path = write_cog(folder / f"{hour}_{band}.tif", pixels, box, nodata=0, overviews=False)
+            heat[band] = Source(str(path), grid=source_grid(box), dtype="uint16", nodata=0, scale=0.01)
+        when = f"2020-07-03T{hour:02d}:10:00Z"
+        angles = Angles(sza=40.0, saa=130.0, vza=45.0, vaa=100.0)
+        scenes.append(make_scene(box, heat, id=f"geo{hour}", datetime=when, sensor="msg2-seviri", angles=angles))
+    times = [dt.datetime(2020, 7, 2, tzinfo=dt.UTC) + dt.timedelta(hours=3 * k) for k in range(24)]
+    era5 = write_era5(folder / "era5.nc", times, lon=np.arange(115.0, 119.0, 1.0), lat=np.arange(42.0, 38.0, -1.0))
+    register_ancillary(era5, folder / "catalog", kind="era5", accumulated="PT1H")
+    register_static(folder)
+    return scenes + list(search_ancillary(folder / "catalog"))
+
+
+@pytest.fixture(scope="session")
 def place(tmp_path_factory: pytest.TempPathFactory) -> str:
     """One folder of products for all tests that do not look at what is new: intermediates are made once."""
     return str(tmp_path_factory.mktemp("products"))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 OF_A_YEAR = ("MuSQ.PHENO", "MuSQ.NPP")
 HOURLY = ("MuSQ.DTC",)
-"""Needs a geostationary sensor; tested by itself."""
+"""Made of hourly temperatures of a geostationary sensor."""
 ALL = [name for name in recipes() if name not in OF_A_YEAR + HOURLY]
 
 
@@ -57,3 +57,11 @@ def test_a_product_of_a_year(product: str, year: list[Scene], place: str) -> Non
     settings: dict[str, Any] = {"grid": "utm-30m", "chunk": 64, "resampling": "nearest", "workers": 2}
     plan = mc.plan(product, None, "2020", scenes=year, out=place, **settings)
     check(plan, product)
+
+
+@pytest.mark.parametrize("product", HOURLY)
+def test_a_product_of_hours(product: str, day: list[Scene], place: str) -> None:
+    settings: dict[str, Any] = {"grid": "utm-30m", "chunk": 64, "resampling": "nearest", "workers": 2, "by": "scene"}
+    plan = mc.plan(product, None, "2020-07-03", scenes=day, out=place, **settings)
+    ds = check(plan, product)
+    assert 3.5 < float(ds.hour_max.median()) < 7.5, "warmest shortly after noon, in UTC"
