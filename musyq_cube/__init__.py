@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from musyq_cube import testing as testing
     from musyq_cube.catalog import open_catalog as open_catalog
     from musyq_cube.catalog import register as register
+    from musyq_cube.catalog import register_ancillary as register_ancillary
     from musyq_cube.catalog import search as search
     from musyq_cube.composite import composite as composite
     from musyq_cube.cube import cube as cube
@@ -40,6 +41,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "open_catalog": "catalog",
     "register": "catalog",
+    "register_ancillary": "catalog",
     "search": "catalog",
     "cube": "cube",
     "mask": "mask",
