@@ -14,6 +14,7 @@ from musyq_cube.normalize.rules import KEEPS_TOA
 from musyq_cube.period import parse_period, split
 from musyq_cube.plan.ancillary import during, providing
 from musyq_cube.plan.extents import crs_text, extents, outside, parts, unused
+from musyq_cube.plan.footprints import Footprints
 from musyq_cube.plan.parts import Given, Output, Part, Step
 from musyq_cube.plan.resolve import Node, Resolver
 from musyq_cube.plan.select import LeftOut, Selection, select, select_observed, takes_scenes
@@ -139,7 +140,7 @@ def _stage(order: Order, stage: Stage, where: Region | None, made: list[Plan]) -
     periods = split(parse_period(request.period), request.every, request.anchor)
     steps = tuple(_step(order, node, selection) for node in stage.nodes)
     found, used, notes = _parts(selection, boxes, periods, over=stage.over)
-    found = [_with_given(part, steps, made) for part in found]
+    found = [_with_overpasses(order, _with_given(part, steps, made), stage) for part in found]
     lacking = [part for part in found if _lacks(part, steps, stage)]
     found = [part for part in found if part not in lacking]
     if lacking:
@@ -258,6 +259,18 @@ def _check_series(found: list[Part], steps: tuple[Step, ...]) -> None:
                         f"{step.product} needs {of} of at least {way.least} periods of {every} ({name}); "
                         f"{part.name} has {count} with scenes: order a longer period"
                     )
+
+
+def _with_overpasses(order: Order, part: Part, stage: Stage) -> Part:
+    """Return a part with the times at which scenes of the order saw it, where its products do not know their own."""
+    if stage.over not in {"products", "composite"}:
+        return part
+    inside = [scene for scene in order.scenes if part.period.contains(scene.time)]
+    if not inside:
+        return part
+    reached = Footprints(inside, part.grid.crs, 0.0).touching(part.geobox)
+    minutes = {inside[i].time.replace(second=0, microsecond=0) for i in reached}
+    return dataclasses.replace(part, overpasses=tuple(time.isoformat() for time in sorted(minutes)))
 
 
 def _falls(period: Period, whole: Period, plan: Plan, every: str | None) -> bool:

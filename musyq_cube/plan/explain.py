@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     Rows = list[tuple[str, ...]]
 
+KEEP = 'style="white-space: pre-wrap"'
+"""The tree is indented by blanks."""
 SHOWN = 12
 """Rows of a list before it is cut."""
 
@@ -61,7 +63,7 @@ def html(plan: Plan) -> str:
     """Return a plan as HTML tables."""
     parts = [f"<h4>Plan {plan.key[:16]}</h4>"]
     for title, rows in sections(plan):
-        cells = "".join("<tr>" + "".join(f"<td>{escape.escape(c)}</td>" for c in row) + "</tr>" for row in rows)
+        cells = "".join(f"<tr>{''.join(f'<td {KEEP}>{escape.escape(c)}</td>' for c in row)}</tr>" for row in rows)
         opened = "" if title == "scenes left out" else " open"
         parts.append(f"<details{opened}><summary><b>{title}</b></summary><table>{cells}</table></details>")
     return "\n".join(parts)
@@ -157,7 +159,7 @@ def _work(plan: Plan) -> Rows:
 
 
 def _used(plan: Plan) -> Rows:
-    scenes = dict.fromkeys(scene for stage in plan.stages for scene in stage.scenes)
+    scenes = {scene.id: scene for stage in plan.stages for scene in stage.scenes}.values()
     by_sensor = Counter(scene.sensor for scene in scenes)
     rows: Rows = []
     for name, count in sorted(by_sensor.items()):

@@ -94,6 +94,8 @@ class Part:
     outputs: tuple[Output, ...]
     given: tuple[Given, ...] = ()
     """Products that it is made of."""
+    overpasses: tuple[str, ...] = ()
+    """When satellites passed, to the minute, RFC 3339: where ancillary data are taken at the time of observation."""
 
     @property
     def name(self) -> str:
@@ -104,16 +106,6 @@ class Part:
     def geobox(self) -> GeoBox:
         """The output pixels as a GeoBox."""
         return self.grid.geobox
-
-
-HOUR = "hour"
-"""Layer of products over observations: mean time of day, UTC."""
-
-
-def moment_of(given: tuple[Given, ...], period: Period) -> Given | None:
-    """Return the product that says when each pixel of a period was seen; None where none does."""
-    found = [g for g in given if g.period == period and any(v.name == HOUR for v in get_recipe(g.product).layers)]
-    return min(found, key=lambda g: g.product, default=None)
 
 
 @dataclass(frozen=True)
@@ -143,6 +135,7 @@ def part_to_dict(part: Part) -> JSON:
         "period": part.period.to_dict(),
         "scenes": list(part.scenes),
         "outputs": [[o.product, o.key, o.item_id, o.href] for o in part.outputs],
+        "overpasses": list(part.overpasses),
         "given": [[g.product, g.every, g.key, g.href, g.period.to_dict(), list(g.sensors)] for g in part.given],
     }
 
@@ -159,6 +152,7 @@ def part_from_dict(data: JSON) -> Part:
             Given(product, every, key, href, Period.from_dict(period), tuple(sensors))
             for product, every, key, href, period, sensors in data["given"]
         ),
+        tuple(data["overpasses"]),
     )
 
 

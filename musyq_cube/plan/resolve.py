@@ -151,11 +151,7 @@ class Resolver:
                 if wanted.of[0] in self.quantities:
                     found[wanted.name] = f"{wanted.of[0]} ({wanted.at})"
                 elif wanted.required:
-                    return (
-                        f"no ancillary {wanted.of[0]} ({known_quantity(wanted.of[0]).long_name}) for the period; "
-                        "register data that have it "
-                        "(`musyq register era5.nc --ancillary era5`)"
-                    )
+                    return _no_ancillary(wanted.of[0])
         return quantity, tuple(needs), tuple(found.items())
 
     def _without(self, product: str, error: PlanError) -> str:
@@ -195,6 +191,13 @@ class Resolver:
         """Return what a scene is for an algorithm: after normalization where it takes that, else as measured."""
         after = becomes(scene, self.request)
         return after if after in way.accepts else scene.quantity
+
+
+def _no_ancillary(name: str) -> str:
+    """Say that an ancillary quantity is missing, and how to register it."""
+    what = known_quantity(name)
+    how = f"FILE.tif --quantity {name}" if what.static else "era5.nc --ancillary era5"
+    return f"no ancillary {name} ({what.long_name}) for the period; register data that have it (`musyq register {how}`)"
 
 
 def _parts(way: Algorithm, scenes: Sequence[Scene], quantity: str) -> dict[str, str]:

@@ -18,7 +18,7 @@ from musyq_cube.normalize.rules import VERSION as NORMALIZATION
 from musyq_cube.plan.ancillary import during, providing
 from musyq_cube.plan.estimate import Estimate, estimate
 from musyq_cube.plan.footprints import Footprints
-from musyq_cube.plan.parts import Output, Part, PlanBlock, Step, moment_of, part_from_dict, part_to_dict, step_from_dict
+from musyq_cube.plan.parts import Output, Part, PlanBlock, Step, part_from_dict, part_to_dict, step_from_dict
 from musyq_cube.plan.request import Request
 from musyq_cube.plan.select import LeftOut, to_rows
 from musyq_cube.scene import Scene, SourceGrid
@@ -305,7 +305,7 @@ def output_key(plan: Plan, part: Part, product: str) -> str:
             "given": sorted(given.key for given in part.given if (given.product, given.every) in needs),
             "ancillary": sorted(scene.key for scene in plan.ancillary_of(steps, part)),
             "over": plan.over,
-            "moment": _moment(plan, part, steps),
+            "overpasses": part.overpasses if any(_observed(step) for step in steps) else (),
             "grid": [part.grid.crs, part.grid.transform, part.grid.shape],
             "chunk": request.chunk,
             "period": str(part.period),
@@ -321,13 +321,9 @@ def output_key(plan: Plan, part: Part, product: str) -> str:
     )
 
 
-def _moment(plan: Plan, part: Part, steps: tuple[Step, ...]) -> str | None:
-    """Return the key of the product that says when pixels were seen, where ancillary data are taken at that time."""
-    at = {w.at for step in steps for w in step.recipe.algorithm.inputs_of("ancillary") if w.name in step.ancillary}
-    if plan.over != "products" or "observation" not in at:
-        return None
-    found = moment_of(part.given, part.period)
-    return None if found is None else found.key
+def _observed(step: Step) -> bool:
+    """Whether a step takes ancillary data at the time of observation."""
+    return any(w.at == "observation" and w.name in step.ancillary for w in step.recipe.algorithm.inputs)
 
 
 def closure(plan: Plan, product: str) -> tuple[Step, ...]:

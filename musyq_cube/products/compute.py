@@ -114,6 +114,8 @@ def _propagate(
     variance: dict[str, Any] = {v.name: way.error**2 if v.name == first else 0.0 for v in unsure}
     for wanted in way.inputs:
         spread: Any = sigma.get(wanted.name, wanted.sigma or None)
+        if wanted.name in sigma and wanted.sigma:
+            spread = spread.fillna(wanted.sigma)  # of a single observation a composite cannot say it
         if wanted.name not in given or spread is None:
             continue
         above, below = (

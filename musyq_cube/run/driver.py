@@ -309,6 +309,7 @@ def block_task(
         ledger=plan.run_folder,
         over=plan.over,
         given=part.given,
+        overpasses=part.overpasses,
         ancillary=during(plan.ancillary, part.period),
     )
 

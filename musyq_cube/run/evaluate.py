@@ -59,10 +59,9 @@ def of_products(task: BlockTask) -> dict[str, xr.Dataset]:
     margin = max(step.recipe.algorithm.reach for step in task.steps)
     geobox = task.geobox.pad(margin) if margin else task.geobox
     inputs = Inputs(task, geobox, task.y - margin, task.x - margin)
-    moments = inputs.moments()
     made: dict[str, xr.Dataset] = {}
     for step in task.steps:
-        given, sigma = _taken(step, inputs, made, moments)
+        given, sigma = _taken(step, inputs, made, None)
         given = {name: values.assign_coords(inputs.coords()) for name, values in _dated(task, given).items()}
         out = {name: _flat(values) for name, values in evaluate(step.recipe, given, sigma, _sensor(task)).items()}
         first = out[step.recipe.layers[0].name]

@@ -13,7 +13,6 @@ from odc.geo.xr import xr_coords
 from musyq_cube.composite.observations import MOST_SENSORS
 from musyq_cube.errors import ReadError
 from musyq_cube.period import split
-from musyq_cube.plan.parts import HOUR, moment_of
 from musyq_cube.quantities import QUANTITIES
 from musyq_cube.read.ancillary import read_ancillary
 from musyq_cube.store.open import open_item
@@ -101,19 +100,26 @@ class Inputs:
         step, name
             Which input of which product.
         times
-            Of the observations (time,), or of each pixel (y, x); None: over the period.
+            Of the observations; None: of the overpasses of the period, over which the mean is taken.
         """
         wanted = next(w for w in step.recipe.algorithm.inputs if w.name == name)
         quantity, at = wanted.of[0], wanted.at
-        if at == "observation" and times is None:
-            at = "mean"
-        if at != "observation" and (periods := self.series(step)) and not QUANTITIES[quantity].static:
+        if at == "observation" and (times is not None or self.task.overpasses):
+            return self._observed(quantity, times)
+        at = "mean" if at == "observation" else at
+        if (periods := self.series(step)) and not QUANTITIES[quantity].static:
             return _along([self._over(quantity, at, p) for p in periods], [_middle(p) for p in periods])
-        if at != "observation":
-            return self._over(quantity, at, self.task.period)
-        key = (quantity, at, np.asarray(times).tobytes())
+        return self._over(quantity, at, self.task.period)
+
+    def _observed(self, quantity: str, times: Any) -> xr.DataArray:
+        """Return a quantity at the times of observations (time, y, x), or its mean over the overpasses (y, x)."""
+        key = (quantity, "observation", None if times is None else np.asarray(times).tobytes())
         if key not in self._ancillary:
-            found = read_ancillary(self.task.ancillary, self.geobox, [quantity], at=at, times=times)[quantity]
+            asked = times if times is not None else [np.datetime64(t[:19], "ns") for t in self.task.overpasses]
+            settings: dict[str, Any] = {"at": "observation", "times": asked}
+            found = read_ancillary(self.task.ancillary, self.geobox, [quantity], **settings)[quantity]
+            if times is None and found.ndim == 3:
+                found = found.mean(axis=0, dtype=np.float32)
             self._ancillary[key] = xr.DataArray(found, dims=("time", "y", "x") if found.ndim == 3 else ("y", "x"))
         return self._ancillary[key]
 
@@ -125,17 +131,6 @@ class Inputs:
             mean = self._read(quantity, at, period) if whole else self._daily(quantity, at, period)
             self._ancillary[key] = xr.DataArray(mean, dims=("y", "x"))
         return self._ancillary[key]
-
-    def moments(self) -> npt.NDArray[np.datetime64] | None:
-        """Return the time at which each pixel was seen (y, x), from a product that knows; None where none does."""
-        given = moment_of(self.task.given, self.task.period)
-        if given is None:
-            return None
-        hour, day = (self._one(self.layer(given, name), given.product, name).values for name in (HOUR, "day"))
-        start = np.datetime64(given.period.start.replace(tzinfo=None), "ns")
-        since = np.where(day >= 0, day, 0) * 24.0 + np.nan_to_num(hour.astype(float), nan=12.0)
-        moments: npt.NDArray[np.datetime64] = start + (since * 3600e9).astype("timedelta64[ns]")
-        return moments
 
     def _read(self, quantity: str, at: Any, period: Period) -> npt.NDArray[np.float32]:
         return read_ancillary(self.task.ancillary, self.geobox, [quantity], at=at, period=period)[quantity]

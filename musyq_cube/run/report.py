@@ -55,6 +55,9 @@ class BlockTask:
     ancillary: tuple[Scene, ...] = ()
     """Ancillary data that hold in the period."""
 
+    overpasses: tuple[str, ...] = ()
+    """When satellites passed in the period."""
+
     @property
     def cloudy(self) -> bool:
         """Whether observations under cloud are taken too."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -32,7 +33,8 @@ def open_item(what: ItemLike | pystac.ItemCollection | Iterable[ItemLike], *, le
     ----------
     what
         An Item; the path or URL of an Item, of its folder or of its Zarr store; or several Items (an
-        `ItemCollection`) on one grid, which are joined along ``time``.
+        `ItemCollection`) on one grid: products of one period become layers side by side, periods are joined along
+        ``time``.
     level
         Pyramid level, 0 the finest.
 
@@ -62,7 +64,7 @@ def open_item(what: ItemLike | pystac.ItemCollection | Iterable[ItemLike], *, le
                 f"Items are on different grids ({first.odc.geobox} and {other.odc.geobox}); open them singly"
             )
     joined = xr.concat(
-        opened,
+        [_together(list(same)) for _, same in groupby(opened, key=lambda ds: ds.time.values)],
         dim="time",
         data_vars="all",
         coords="minimal",
@@ -71,6 +73,14 @@ def open_item(what: ItemLike | pystac.ItemCollection | Iterable[ItemLike], *, le
         combine_attrs="override",
     )
     return joined.transpose("time", *c.DIMENSIONS)
+
+
+def _together(products: list[xr.Dataset]) -> xr.Dataset:
+    """Return the layers of several products of one period; those they share (count, qa…) are those of the first."""
+    out = products[0]
+    for other in products[1:]:
+        out = out.assign({str(name): layer for name, layer in other.data_vars.items() if name not in out})
+    return out
 
 
 def data_href(what: ItemLike) -> tuple[str, pystac.Item | None]:

@@ -70,6 +70,9 @@ def field(name: str, lon: ArrayLike, lat: ArrayLike, time: dt.datetime) -> Array
     mean, wave, slope, daily = _SHAPES[name]
     hour = time.hour + time.minute / 60 + time.second / 3600
     x, y = np.radians(np.asarray(lon, np.float64)), np.radians(np.asarray(lat, np.float64))
+    if name == "shortwave_down":  # the sun sets
+        noon = np.cos(2 * np.pi * (hour - 12) / 24 + x)
+        return np.asarray(2 * mean * np.maximum(noon, 0) * np.cos(y))
     day = np.sin(2 * np.pi * hour / 24)
     return np.asarray(mean + wave * np.sin(x) * np.cos(2 * y) + slope * np.degrees(np.sin(y)) / 10 + daily * day)
 
