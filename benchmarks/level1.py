@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 LANDSAT = {"blue": "B2", "green": "B3", "red": "B4", "nir08": "B5", "swir16": "B6", "swir22": "B7"}
-MODIS = ("red", "nir08", "blue", "green", "b05", "swir16", "swir22")
-LEVEL = {"blue": 0.11, "green": 0.11, "red": 0.12, "nir08": 0.28, "b05": 0.3, "swir16": 0.24, "swir22": 0.16}
+MODIS = ("red", "nir08", "blue", "green", "swir12", "swir16", "swir22")
+LEVEL = {"blue": 0.11, "green": 0.11, "red": 0.12, "nir08": 0.28, "swir12": 0.3, "swir16": 0.24, "swir22": 0.16}
 FILL, CLEAR, CLOUD = 1, 21824, 22280
 CHIPS, CHIP = 14, 494
 KM = 926.625433055833

@@ -202,7 +202,7 @@ def _kernels(block: Block) -> dict[str, float]:
 
     seen, order = block.seen, block.order
     out = {name: values.copy() for name, values in block.bands.items()}
-    centers = {"b05": 1.24}
+    centers = {"swir12": 1.24}
 
     def copy(rows: slice) -> None:
         for name, values in block.bands.items():

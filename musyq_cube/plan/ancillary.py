@@ -40,8 +40,9 @@ def during(scenes: Iterable[Scene], period: Period) -> tuple[Scene, ...]:
     everything = tuple(scenes)
     first, last = period.start - NEAR, period.end + NEAR
     kept = {s for s in everything if s.is_static or (s.interval[0] <= last and s.interval[1] >= first)}
-    for name in {s.sensor for s in everything if not s.is_static}:
-        mine = [s for s in everything if s.sensor == name and not s.is_static]
+    moving = [s for s in everything if not s.is_static]
+    for name, quantity in {(s.sensor, quantity) for s in moving for quantity in s.sources}:
+        mine = [s for s in moving if s.sensor == name and quantity in s.sources]
         before, after = [s for s in mine if s.interval[1] < first], [s for s in mine if s.interval[0] > last]
         inside = [s for s in mine if s in kept]
         if before and not any(s.interval[0] <= period.start for s in inside):

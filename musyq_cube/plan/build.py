@@ -17,7 +17,7 @@ from musyq_cube.plan.extents import crs_text, extents, outside, parts, unused
 from musyq_cube.plan.footprints import Footprints
 from musyq_cube.plan.parts import Given, Output, Part, Step
 from musyq_cube.plan.resolve import Node, Resolver
-from musyq_cube.plan.select import LeftOut, Selection, select, select_observed, takes_scenes
+from musyq_cube.plan.select import LeftOut, Selection, select, select_observed, takes_scenes, unwanted
 from musyq_cube.plan.size import block_size
 from musyq_cube.plan.stages import Stage, divide
 from musyq_cube.plan.value import Plan, output_key
@@ -77,12 +77,12 @@ def build(order: Order) -> Plan:
     if len(stages) > 1 or stages[0].over != "composite":
         method = order.request.method if order.has_method else STAGED_METHOD
         order = dataclasses.replace(order, request=dataclasses.replace(order.request, method=method))
+    chosen = [_select(order, stage, _request(order, stage)) for stage in stages]
+    used = [scene for selection in chosen for scene in selection.scenes]
+    where = order.where or _union(used or order.scenes)  # one for all stages, so that their pixels are the same
     made: list[Plan] = []
-    where = order.where
-    for stage in stages:
-        plan = _stage(order, stage, where, made)
-        where = where or (_union(plan.scenes) if plan.scenes else None)
-        made.append(plan)
+    for stage, selection in zip(stages, chosen, strict=True):
+        made.append(_stage(order, stage, selection, where, made))
     ordered = tuple(dict.fromkeys(order.request.products))
     return dataclasses.replace(made[-1], before=tuple(made[:-1]), ordered=ordered)
 
@@ -131,17 +131,16 @@ def _quantities(order: Order) -> set[str]:
     return available(order.ancillary, order.when) if order.ancillary else set()
 
 
-def _stage(order: Order, stage: Stage, where: Region | None, made: list[Plan]) -> Plan:
+def _stage(order: Order, stage: Stage, selection: Selection, region: Region, made: list[Plan]) -> Plan:
     """Return the plan of one stage; `made` are those before it."""
     request = _request(order, stage)
-    selection = _select(order, stage, request)
-    region = where or _union(selection.scenes or order.scenes)
     boxes = extents(order.target, region, tiles=request.tiles)
     periods = split(parse_period(request.period), request.every, request.anchor)
     steps = tuple(_step(order, node, selection) for node in stage.nodes)
     found, used, notes = _parts(selection, boxes, periods, over=stage.over)
     found = [_with_overpasses(order, _with_given(part, steps, made), stage) for part in found]
-    lacking = [part for part in found if _lacks(part, steps, stage)]
+    names = tuple(wanted for step in steps for wanted in _taken(step))
+    lacking = [part for part in found if _lacks(part, steps, stage) or _unknown(order, part, names)]
     found = [part for part in found if part not in lacking]
     if lacking:
         notes = [*notes, f"not made for want of inputs: {', '.join(part.name for part in lacking[:6])}"]
@@ -150,7 +149,6 @@ def _stage(order: Order, stage: Stage, where: Region | None, made: list[Plan]) -
         raise PlanError(outside(selection.scenes, region) if selection.scenes else notes[-1] if notes else "no period")
     away = [scene for i, scene in enumerate(selection.scenes) if i not in used]
     number = {old: new for new, old in enumerate(sorted(used))}
-    names = tuple(wanted for step in steps for wanted in _taken(step))
     draft = Plan(
         request=request,
         scenes=tuple(selection.scenes[i] for i in sorted(used)),
@@ -235,11 +233,11 @@ def _with_given(part: Part, steps: tuple[Step, ...], made: list[Plan]) -> Part:
     """Return a part with the products of earlier stages that it is made of: of its period, or within it."""
     wanted = dict.fromkeys((of, every) for step in steps for _, of, every in step.needs)
     given = [
-        Given(output.product, every, output.key, output.href, other.period, plan.sensors(other))
+        Given(output.product, every, output.key, output.href, other.period, plan.sensors(other, output.product))
         for of, every in wanted
         for plan in made
         for other in plan.parts
-        if other.extent == part.extent and _falls(other.period, part.period, plan, every)
+        if other.extent == part.extent and other.grid == part.grid and _falls(other.period, part.period, plan, every)
         for output in other.outputs
         if output.product == of
     ]
@@ -265,7 +263,8 @@ def _with_overpasses(order: Order, part: Part, stage: Stage) -> Part:
     """Return a part with the times at which scenes of the order saw it, where its products do not know their own."""
     if stage.over not in {"products", "composite"}:
         return part
-    inside = [scene for scene in order.scenes if part.period.contains(scene.time)]
+    taken = [scene for scene in order.scenes if unwanted(scene, order.request) is None]
+    inside = [scene for scene in taken if part.period.contains(scene.time)]
     if not inside:
         return part
     reached = Footprints(inside, part.grid.crs, 0.0).touching(part.geobox)
@@ -275,9 +274,9 @@ def _with_overpasses(order: Order, part: Part, stage: Stage) -> Part:
 
 def _falls(period: Period, whole: Period, plan: Plan, every: str | None) -> bool:
     """Whether a product of a period is taken: that of the very period, or one within it of a series."""
-    if period == whole:
-        return True
-    return every is not None and plan.request.every == every and whole.contains(period.start)
+    if every is None:
+        return period == whole
+    return plan.request.every == every and (period == whole or whole.contains(period.start))
 
 
 def _lacks(part: Part, steps: tuple[Step, ...], stage: Stage) -> bool:
@@ -290,6 +289,15 @@ def _lacks(part: Part, steps: tuple[Step, ...], stage: Stage) -> bool:
         if next(w for w in node.way.inputs if w.name == name).required
     }
     return not required - own <= have
+
+
+def _unknown(order: Order, part: Part, names: tuple[str, ...]) -> bool:
+    """Whether ancillary data that a part takes do not reach its period."""
+    if not names:
+        return False
+    from musyq_cube.read.ancillary import available  # heavy, and most orders do not need it
+
+    return not set(names) <= available(order.ancillary, part.period)
 
 
 def _with_outputs(draft: Plan, part: Part) -> Part:

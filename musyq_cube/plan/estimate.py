@@ -40,6 +40,8 @@ BLOCK_OVERHEAD = 0.15
 """Seconds per block that do not depend on its size."""
 PRODUCT_BYTES = 14
 """Bytes per pixel and layer while products are computed and packed: float64 of the formula, float32, packed."""
+GIVEN_BYTES = 36
+"""Bytes per pixel of a product that is taken: value, uncertainty and evidence, and copies on the way."""
 QA_BYTES = 4
 """Bytes per pixel and observation of QA: as read, with its halo, and masked."""
 MASK_BYTES = 4
@@ -112,6 +114,7 @@ def estimate(plan: Plan) -> Estimate:
     block_memory = memory_of(
         method, shape, plan.halo, observations=most, bands=len(plan.bands), layers=layers, fields=fields
     )
+    block_memory += given_bytes(plan, shape)
     seconds = read / DECODE_RATE + work * len(plan.bands) / 6 / REDUCE_RATE.get(method.name, DEFAULT_REDUCE_RATE)
     seconds += written / STORE_RATE + plan.task_count * BLOCK_OVERHEAD
     at_once = min(plan.workers, plan.task_count)
@@ -175,6 +178,14 @@ def memory_of(
     made = method.memory(pixels, bands) + pixels * layers * PRODUCT_BYTES
     tiles = min(CACHE_BYTES, pixels * observations * (bands + 1) * TILE_BYTES)
     return int(min(whole, max(PART_BYTES, least)) + made + tiles + READ_BYTES)
+
+
+def given_bytes(plan: Plan, shape: tuple[int, int]) -> int:
+    """Return the bytes that a block of a stage of products holds of those it takes: values, uncertainty, evidence."""
+    most = max((len(part.given) for part in plan.parts), default=0)
+    ancillary = sum(len(step.ancillary) for step in plan.steps)
+    pixels = (shape[0] + 2 * plan.halo) * (shape[1] + 2 * plan.halo)
+    return pixels * (most * GIVEN_BYTES + ancillary * 4) if plan.over == "products" else 0
 
 
 def field_bytes(rules: Rules | None, method: Method, bands: int, sensors: int) -> int:

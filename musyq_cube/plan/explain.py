@@ -110,10 +110,10 @@ def duration(seconds: float) -> str:
 def _stages(plan: Plan) -> Rows:
     """Say which products are made together, and what is left of each stage."""
     rows: Rows = []
-    running = needed(plan)
+    running = {id(stage): parts for stage, parts in needed(plan)}
     for number, stage in enumerate(plan.stages, 1):
         there = sum(published(output) for output in stage.outputs)
-        left = blocks_left(stage) if stage in running else 0
+        left = blocks_left(stage, running.get(id(stage), frozenset()))
         names = ", ".join(dict.fromkeys(step.recipe.name.removeprefix("MuSQ.") for step in stage.steps))
         over = {"products": "of products"}.get(stage.over, f"{stage.over} of {len(stage.scenes)} scenes")
         tasks = f"{left} of {stage.task_count} tasks left, {there} of {len(stage.outputs)} outputs exist"

@@ -163,7 +163,7 @@ def plan(
     try:
         return build(order)
     except PlanError:
-        if found or catalog is None:
+        if found or known or catalog is None:
             raise
         raise PlanError(_nearest(catalog, where, when, request)) from None
 

@@ -108,6 +108,22 @@ class Part:
         return self.grid.geobox
 
 
+def closure(steps: tuple[Step, ...], product: str) -> tuple[Step, ...]:
+    """Return the steps of a stage that a product is made by, its own last."""
+    wanted, found = {product}, []
+    for step in reversed(steps):
+        if step.product in wanted:
+            found.append(step)
+            wanted |= {of for _, of, _ in step.needs}
+    return tuple(reversed(found))
+
+
+def sensors_of(steps: tuple[Step, ...], given: tuple[Given, ...], product: str) -> tuple[str, ...]:
+    """Return the sensors behind a product that is made of products, whatever else is made in the stage."""
+    needs = {(of, every) for step in closure(steps, product) for _, of, every in step.needs}
+    return tuple(sorted({sensor for g in given if (g.product, g.every) in needs for sensor in g.sensors}))
+
+
 @dataclass(frozen=True)
 class PlanBlock:
     """The unit of work: one rectangle of one part, whole in time."""

@@ -16,32 +16,30 @@ def published(output: Output) -> bool:
     return access.exists(output.href)
 
 
-def needed(plan: Plan) -> tuple[Plan, ...]:
+def needed(plan: Plan) -> tuple[tuple[Plan, frozenset[int]], ...]:
     """
-    Return the stages that have to be run, in order: those that make what is ordered and not there, and what that needs.
+    Return the stages that matter, in order, each with the positions of the parts that have to be made.
 
-    A stage whose products are all published is among them only as the place of what was ordered.
+    These are the parts that lack something of what was ordered, or of what another such part is made of.
     """
-    stages = plan.stages
     wanted = {output.key for output in plan.delivered()}
-    keep: list[Plan] = []
-    for stage in reversed(stages):
-        mine = [output for output in stage.outputs if output.key in wanted]
+    keep: list[tuple[Plan, frozenset[int]]] = []
+    for stage in reversed(plan.stages):
+        mine = [part for part in stage.parts if any(output.key in wanted for output in part.outputs)]
         if not mine:
             continue
-        keep.append(stage)
-        if not all(published(output) for output in stage.outputs):
-            wanted |= {given.key for part in stage.parts for given in part.given}
+        new = [p for p in mine if not all(published(output) for output in p.outputs if output.key in wanted)]
+        keep.append((stage, frozenset(stage.parts.index(part) for part in new)))
+        wanted |= {given.key for part in new for given in part.given}
     return tuple(reversed(keep))
 
 
 def tasks_left(plan: Plan) -> int:
     """Return the blocks that would be made if the order were run now: none of products that are published."""
-    return sum(blocks_left(stage) for stage in needed(plan))
+    return sum(blocks_left(stage, parts) for stage, parts in needed(plan))
 
 
-def blocks_left(stage: Plan) -> int:
-    """Return the blocks of the parts of a stage that are not all published."""
-    new = [part for part in stage.parts if not all(published(output) for output in part.outputs)]
-    size = stage.block
-    return sum(-(-part.grid.shape[0] // size) * -(-part.grid.shape[1] // size) for part in new)
+def blocks_left(stage: Plan, parts: frozenset[int]) -> int:
+    """Return the blocks of some parts of a stage."""
+    size, grids = stage.block, [stage.parts[number].grid for number in parts]
+    return sum(-(-grid.shape[0] // size) * -(-grid.shape[1] // size) for grid in grids)

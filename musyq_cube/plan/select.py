@@ -73,7 +73,7 @@ def select(scenes: Sequence[Scene], request: Request, period: Period) -> Selecti
         When nothing is left, with the reason and the nearest that could be ordered.
     """
     left: list[LeftOut] = []
-    kept = _keep(scenes, left, lambda s: _unwanted(s, request))
+    kept = _keep(scenes, left, lambda s: unwanted(s, request))
     inside = _keep(kept, left, lambda s: None if period.contains(s.time) else f"outside the period {period.label}")
     if not inside:
         raise PlanError(_nothing(kept, scenes, period, left))
@@ -110,7 +110,7 @@ def select_observed(
         When nothing is left, with the reason.
     """
     left: list[LeftOut] = []
-    kept = _keep(scenes, left, lambda s: _unwanted(s, request))
+    kept = _keep(scenes, left, lambda s: unwanted(s, request))
     inside = _keep(kept, left, lambda s: None if period.contains(s.time) else f"outside the period {period.label}")
     if not inside:
         raise PlanError(_nothing(kept, scenes, period, left))
@@ -307,7 +307,8 @@ def _keep(scenes: Iterable[Scene], left: list[LeftOut], reason: Callable[[Scene]
     return kept
 
 
-def _unwanted(scene: Scene, request: Request) -> str | None:
+def unwanted(scene: Scene, request: Request) -> str | None:
+    """Return why an order leaves a scene out from the beginning; None where it does not."""
     if request.sensors is not None and scene.sensor not in request.sensors:
         return f"sensor {scene.sensor} was not asked for"
     if scene.cloud_cover is not None and request.max_cloud < 100 and scene.cloud_cover >= request.max_cloud:

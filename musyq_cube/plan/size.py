@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from musyq_cube.errors import PlanError
 from musyq_cube.methods import get_method
-from musyq_cube.plan.estimate import count_observations, field_bytes, largest_block, memory_of
+from musyq_cube.plan.estimate import count_observations, field_bytes, given_bytes, largest_block, memory_of
 
 if TYPE_CHECKING:
     from musyq_cube.plan.value import Plan
@@ -43,4 +43,5 @@ def _peak(draft: Plan, size: int) -> int:
     method, shape = get_method(draft.request.method), largest_block(draft, size)
     sensors = len({scene.sensor for scene in draft.scenes})
     fields = field_bytes(draft.request.rules, get_method(draft.request.method), len(draft.bands), sensors)
-    return memory_of(method, shape, draft.halo, observations=most, bands=len(draft.bands), layers=layers, fields=fields)
+    held = {"observations": most, "bands": len(draft.bands), "layers": layers, "fields": fields}
+    return memory_of(method, shape, draft.halo, **held) + given_bytes(draft, shape)

@@ -23,10 +23,6 @@ class Stage:
     every: str | None
     nodes: list[Node] = field(default_factory=list)
 
-    def makes(self, key: Key) -> bool:
-        """Whether a product is made in this stage."""
-        return any(node.key == key for node in self.nodes)
-
 
 def divide(nodes: Iterable[Node]) -> list[Stage]:
     """

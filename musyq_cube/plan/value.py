@@ -18,7 +18,17 @@ from musyq_cube.normalize.rules import VERSION as NORMALIZATION
 from musyq_cube.plan.ancillary import during, providing
 from musyq_cube.plan.estimate import Estimate, estimate
 from musyq_cube.plan.footprints import Footprints
-from musyq_cube.plan.parts import Output, Part, PlanBlock, Step, part_from_dict, part_to_dict, step_from_dict
+from musyq_cube.plan.parts import (
+    Output,
+    Part,
+    PlanBlock,
+    Step,
+    closure,
+    part_from_dict,
+    part_to_dict,
+    sensors_of,
+    step_from_dict,
+)
 from musyq_cube.plan.request import Request
 from musyq_cube.plan.select import LeftOut, to_rows
 from musyq_cube.scene import Scene, SourceGrid
@@ -76,8 +86,9 @@ class Plan:
 
     @cached_property
     def key(self) -> str:
-        """Identity of the order: sha256 over the identities of its outputs."""
-        return digest(sorted(output.key for output in self.outputs))
+        """Identity of the order: sha256 over the identities of its outputs, and of what earlier stages deliver."""
+        keys = [output.key for output in self.outputs]
+        return digest(sorted({*keys, *(o.key for o in self.delivered())}) if self.before else sorted(keys))
 
     @property
     def outputs(self) -> tuple[Output, ...]:
@@ -102,8 +113,10 @@ class Plan:
         """Return how a product of this stage is made."""
         return next(step for step in self.steps if step.product == product)
 
-    def sensors(self, part: Part) -> tuple[str, ...]:
-        """Return the sensors that may contribute to a part, in the order of their bits in ``source``."""
+    def sensors(self, part: Part, product: str | None = None) -> tuple[str, ...]:
+        """Return the sensors that may contribute to a part, in the order of their bits in ``source`` of a product."""
+        if self.over == "products" and product is not None:
+            return sensors_of(self.steps, part.given, product)
         mine = {self.scenes[i].sensor for i in part.scenes}
         return tuple(sorted(mine or {sensor for given in part.given for sensor in given.sensors}))
 
@@ -291,7 +304,7 @@ class Plan:
 def output_key(plan: Plan, part: Part, product: str) -> str:
     """Return the identity of one output: everything that decides its pixels, and nothing else."""
     request = plan.request
-    steps = closure(plan, product)
+    steps = closure(plan.steps, product)
     bands = plan.bands
     if not get_method(request.method).joint and not steps[-1].recipe.is_mosaic:
         used = {name for step in steps for _, name in step.roles}
@@ -301,7 +314,7 @@ def output_key(plan: Plan, part: Part, product: str) -> str:
         {
             "algorithm": ALGORITHM,
             "product": product,
-            "steps": [[s.product, s.algorithm, s.recipe.version, s.roles, s.needs, s.ancillary] for s in steps],
+            "steps": sorted(_identity(step) for step in steps),
             "given": sorted(given.key for given in part.given if (given.product, given.every) in needs),
             "ancillary": sorted(scene.key for scene in plan.ancillary_of(steps, part)),
             "over": plan.over,
@@ -312,28 +325,27 @@ def output_key(plan: Plan, part: Part, product: str) -> str:
             "method": request.method,
             "options": request.options,
             "bands": bands,
-            "dilate": request.dilate,
-            "resampling": request.resampling,
-            "by": request.by,
-            "normalize": _normalization(request),
+            **({} if plan.over == "products" else _reading(request)),
             "scenes": sorted(plan.scenes[i].key for i in part.scenes),
         }
     )
 
 
+def _identity(step: Step) -> str:
+    """Return what of a step decides pixels, as JSON."""
+    recipe = step.recipe
+    return json.dumps([step.product, step.algorithm, recipe.version, step.roles, step.needs, step.ancillary])
+
+
+def _reading(request: Request) -> JSON:
+    """Return what of a request decides how scenes are read."""
+    reading = {"dilate": request.dilate, "resampling": request.resampling, "by": request.by}
+    return reading | {"normalize": _normalization(request)}
+
+
 def _observed(step: Step) -> bool:
     """Whether a step takes ancillary data at the time of observation."""
     return any(w.at == "observation" and w.name in step.ancillary for w in step.recipe.algorithm.inputs)
-
-
-def closure(plan: Plan, product: str) -> tuple[Step, ...]:
-    """Return the steps of a stage that a product is made by, its own last."""
-    wanted, found = {product}, []
-    for step in reversed(plan.steps):
-        if step.product in wanted:
-            found.append(step)
-            wanted |= {of for _, of, _ in step.needs}
-    return tuple(reversed(found))
 
 
 def _normalization(request: Request) -> list[Any]:

@@ -17,7 +17,9 @@ _TYPICAL = 0.2
 
 
 def _bands(way: Broadband) -> tuple[Input, ...]:
-    return tuple(band(name, sigma=0.01) for name in way.bands)
+    # the weight of the broad near infrared of Sentinel-2 is no weight of its narrow one
+    exact = {"nir": Input("nir", "band", ("nir",), 0.01)} if way.name == "s2" else {}
+    return tuple(exact.get(name) or band(name, sigma=0.01) for name in way.bands)
 
 
 def _error(way: Broadband, *others: float) -> float:

@@ -9,6 +9,8 @@ import numpy as np
 if TYPE_CHECKING:
     import xarray as xr
 
+LEAST_INDEX = 0.1
+"""Clear-sky index below which the sunlight of a clear sky cannot be told."""
 SIGMA = 5.670374e-8
 """Stefan–Boltzmann constant, W m⁻² K⁻⁴."""
 
@@ -124,10 +126,15 @@ def three_hourly(dlr: xr.DataArray) -> xr.DataArray:
 
 
 def net(
-    albedo: xr.DataArray, dsr: xr.DataArray, dlr: xr.DataArray, emissivity: xr.DataArray, lst: xr.DataArray
+    albedo: xr.DataArray,
+    dsr: xr.DataArray,
+    dlr: xr.DataArray,
+    emissivity: xr.DataArray,
+    lst: xr.DataArray,
+    kc: xr.DataArray | None = None,
 ) -> xr.DataArray:
     """
-    Return net radiation, ``(1 - α) DSR + ε DLR - ε σ T⁴``.
+    Return net radiation, ``(1 - α) DSR + ε DLR - ε σ T⁴``, under the sky through which the temperature was seen.
 
     Parameters
     ----------
@@ -139,6 +146,9 @@ def net(
         Broadband, 0…1.
     lst
         Surface temperature, K.
+    kc
+        Clear-sky index of the sunlight: a temperature was seen through a clear sky, so the sunlight of cloudy
+        observations among those of a period is brought to that, ``DSR / kc``. Left out, or NaN: as it is.
 
     Returns
     -------
@@ -150,6 +160,8 @@ def net(
     >>> round(net(0.2, 800.0, 350.0, 0.98, 300.0), 1)
     532.9
     """
+    if kc is not None:
+        dsr = (dsr / kc).where(kc >= LEAST_INDEX, dsr)
     balance: xr.DataArray = (1.0 - albedo) * dsr + emissivity * (dlr - _black(lst))
     return balance
 

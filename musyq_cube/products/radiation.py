@@ -238,6 +238,7 @@ NSR = Recipe(
                 product("dlr", "MuSQ.DLR", sigma=20.0),
                 product("emissivity", "MuSQ.LSE", layer="emissivity_bb", sigma=0.015),
                 product("lst", "MuSQ.LST", sigma=1.5),
+                product("kc", "MuSQ.DSR", layer="kc", required=False),
             ),
             error=10.0,
             formula="Rn = (1 - α) DSR + ε DLR - ε σ Ts⁴",

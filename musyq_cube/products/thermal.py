@@ -159,7 +159,7 @@ LST = Recipe(
             lst.split_window,
             _two_bands(0.3, 0.5),
             _TIRS,
-            0.5,
+            1.3,
             _JM2009,
         ),
         _observed(

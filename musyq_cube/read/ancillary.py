@@ -254,7 +254,7 @@ def _reduced(candidates: Sequence[Series], name: str, when: Period, at: Moment, 
             inside = np.array([when.middle.timestamp()])
             inside = inside[series.reaches(inside)]
         elif len(inside) * series.step < _COVER * (end - start):
-            log.warning("%s: the %s of %s is of %d steps only", name, at, when.label, len(inside))
+            log.info("%s: the %s of %s is of %d steps only", name, at, when.label, len(inside))
         if not len(inside):
             continue
         reached = True

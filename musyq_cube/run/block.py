@@ -171,7 +171,7 @@ def _part(task: BlockTask, groups: tuple[Group, ...], clock: _Clock, room: Room)
         if not observer.qa.sizes["time"]:
             return nothing(task), None
         with clock.step("product"):
-            return (of_series if task.over == "series" else of_observations)(task, groups, observer), observer.sums
+            return (of_series if task.over == "series" else of_observations)(task, observer), observer.sums
     if get_method(task.method).joint:
         with clock.step("read"):
             cube = observer.bands(task.bands)

@@ -28,7 +28,7 @@ from musyq_cube.run.report import BlockReport, BlockTask
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from musyq_cube.plan import Plan, PlanBlock
+    from musyq_cube.plan import Part, Plan, PlanBlock
     from musyq_cube.read.fuse import Group
 
 _LOG = logging.getLogger(__name__)
@@ -74,23 +74,24 @@ def run(
     if plan.before and tasks_left(plan):
         provenance.write_order(plan)  # whoever asks for the state of the order finds it before its last stage begins
         Ledger(plan.run_folder).resume()
-    for stage in needed(plan):
-        items |= _run_stage(stage, on, order=plan.run_folder, workers=workers, processes=processes, quiet=quiet)
+    settings: dict[str, Any] = {"order": plan.run_folder, "workers": workers, "processes": processes, "quiet": quiet}
+    for stage, parts in needed(plan):
+        items |= _run_stage(stage, on, parts, **settings)
     made = [items[output.key] for output in plan.delivered()]
     return made[0] if len(made) == 1 else pystac.ItemCollection(made)
 
 
 def _run_stage(
-    plan: Plan, on: str, *, order: str, workers: int | None, processes: bool, quiet: bool
+    plan: Plan, on: str, parts: frozenset[int], *, order: str, workers: int | None, processes: bool, quiet: bool
 ) -> dict[str, pystac.Item]:
     """Make the outputs of one stage that are not there yet; returns all of them by key."""
     items = {o.key: item for o in plan.outputs if (item := publish.existing(plan, o)) is not None}
     for item in items.values():
         publish.announce(plan, item)
-    if len(items) == len(plan.outputs):
+    if not parts:
         return items
     count = _workers(plan, on, workers)
-    run_ = _Run(plan, Ledger(plan.run_folder), order, provenance.write(plan), items)
+    run_ = _Run(plan, Ledger(plan.run_folder), order, provenance.write(plan), parts, items)
     run_.ledger.resume()
     run_.prepare()
     settings: dict[str, Any] = {"processes": processes, "memory": plan.memory, "prefix": plan.run_id[:8]}
@@ -114,6 +115,8 @@ class _Run:
     order: str
     """Folder of the run of the whole order."""
     provenance: tuple[bytes, bytes]
+    parts: frozenset[int]
+    """Positions of the parts that have to be made."""
     items: dict[str, pystac.Item]
     blocks: dict[int, list[str]] = field(default_factory=dict)
     left: dict[int, set[str]] = field(default_factory=dict)
@@ -125,17 +128,17 @@ class _Run:
     def prepare(self) -> None:
         """Make the templates, and find out what is left to do."""
         done = self.ledger.done()
-        numbers = [n for n, part in enumerate(self.plan.parts) if any(o.key not in self.items for o in part.outputs)]
+        numbers, fresh = sorted(self.parts), set()
         for number in numbers:
             part = self.plan.parts[number]
             for output in part.outputs:
-                if output.key not in self.items:
-                    publish.create(self.plan, part, output)
+                if output.key not in self.items and publish.create(self.plan, part, output):
+                    fresh.add(number)  # whatever the ledger says: somebody removed the store
             self.blocks[number], self.left[number] = [], set()
         made: dict[int, list[BlockTask]] = {number: [] for number in numbers}
         for block, task in tasks(self.plan, set(numbers), set(self.items)):
             self.blocks[block.part].append(block.id)
-            if block.id in done:
+            if block.id in done and block.part not in fresh:
                 made[block.part].append(task)
             else:
                 self.left[block.part].add(block.id)
@@ -310,8 +313,17 @@ def block_task(
         over=plan.over,
         given=part.given,
         overpasses=part.overpasses,
+        available=() if plan.over == "composite" else _bands(plan, part),
         ancillary=during(plan.ancillary, part.period),
     )
+
+
+def _bands(plan: Plan, part: Part) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return the bands of each sensor among the scenes of a part."""
+    found: dict[str, set[str]] = {}
+    for i in part.scenes:
+        found.setdefault(plan.scenes[i].sensor, set()).update(plan.scenes[i].sources)
+    return tuple((sensor, tuple(sorted(names))) for sensor, names in sorted(found.items()))
 
 
 def _workers(plan: Plan, on: str, asked: int | None) -> int:

@@ -10,7 +10,9 @@ import xarray as xr
 
 from musyq_cube.composite import Observations, reduce_qa
 from musyq_cube.products.compute import EVIDENCE, evaluate
+from musyq_cube.run.evidence import of_step
 from musyq_cube.run.inputs import Inputs
+from musyq_cube.store.packing import pack, unpack
 from musyq_cube.types import QA
 
 if TYPE_CHECKING:
@@ -20,9 +22,9 @@ if TYPE_CHECKING:
 
     from musyq_cube.plan.parts import Step
     from musyq_cube.products.recipe import Input
-    from musyq_cube.read.fuse import Group
     from musyq_cube.run.observe import Observer
     from musyq_cube.run.report import BlockTask
+    from musyq_cube.variable import Variable
 
     Layers: TypeAlias = dict[str, npt.NDArray[Any]]
     Arrays: TypeAlias = dict[str, xr.DataArray]
@@ -65,12 +67,12 @@ def of_products(task: BlockTask) -> dict[str, xr.Dataset]:
         given = {name: values.assign_coords(inputs.coords()) for name, values in _dated(task, given).items()}
         out = {name: _flat(values) for name, values in evaluate(step.recipe, given, sigma, _sensor(task)).items()}
         first = out[step.recipe.layers[0].name]
-        made[step.product] = _with_evidence(out, inputs.evidence(first), inputs.coords())
+        made[step.product] = _with_evidence(out, of_step(step, inputs, made, first), inputs.coords())
     inner = slice(margin, -margin) if margin else slice(None)
     return {name: ds.isel(y=inner, x=inner) for name, ds in made.items()}
 
 
-def of_observations(task: BlockTask, groups: tuple[Group, ...], observer: Observer) -> Layers:
+def of_observations(task: BlockTask, observer: Observer) -> Layers:
     """Return the layers of the one product of a stage over observations (y, x): retrieved from each, then reduced."""
     step = task.steps[0]
     cube = observer.bands(task.bands)
@@ -81,7 +83,7 @@ def of_observations(task: BlockTask, groups: tuple[Group, ...], observer: Observ
         index = np.flatnonzero(cube["sensor"].values == sensor)
         seen = cube.isel(time=index)
         given, sigma = _taken(step, inputs, {}, seen["time"].values)
-        given |= _observed(step, seen, _bands_of(groups, sensor))
+        given |= _observed(step, seen, set(dict(task.available)[sensor]))
         out = evaluate(step.recipe, given, sigma, sensor)
         bits = out.pop("qa")
         qa[index] |= bits.transpose("time", "y", "x").values
@@ -91,13 +93,13 @@ def of_observations(task: BlockTask, groups: tuple[Group, ...], observer: Observ
     return _reduced(step, layers, qa, Observations.of(cube, task.period, task.sensors))
 
 
-def of_series(task: BlockTask, groups: tuple[Group, ...], observer: Observer) -> Layers:
+def of_series(task: BlockTask, observer: Observer) -> Layers:
     """Return the layers of the one product of a stage over a series of observations (y, x)."""
     step = task.steps[0]
     cube = observer.bands(task.bands)
     inputs = Inputs(task, task.geobox, task.y, task.x)
     given, sigma = _taken(step, inputs, {}, cube["time"].values)
-    given |= _observed(step, cube, {name for group in groups for scene in group for name in scene.sources})
+    given |= _observed(step, cube, {name for _, names in task.available for name in names})
     out = evaluate(step.recipe, given, sigma, _sensor(task))
     bits = out.pop("qa").values
     found: Layers = {name: _flat(values).values for name, values in out.items()}
@@ -120,13 +122,17 @@ def _taken(step: Step, inputs: Inputs, made: Mapping[str, xr.Dataset], times: An
     """Return values and uncertainties of the products and ancillary data that a step takes."""
     given: Arrays = {}
     sigma: Arrays = {}
-    for name, of, every in step.needs:
+    for name, of, _ in step.needs:
         wanted = _input(step, name)
-        if inputs.given(of, every):
+        if inputs.taken(step, name):
             given[name], spread = inputs.product(step, name)
         elif of in made:
+            layers = {
+                v.name: v
+                for v in next(s for s in inputs.task.steps if s.product == of).recipe.variables(inputs.task.bands)
+            }
             layer = wanted.layer or step_layer(made[of])
-            given[name], spread = made[of][layer], made[of].get(f"{layer}_unc")
+            given[name], spread = (_stored(made[of], layers, n) for n in (layer, f"{layer}_unc"))
         else:
             continue  # one that it can do without
         if spread is not None:
@@ -142,6 +148,15 @@ def _dated(task: BlockTask, given: Arrays) -> Arrays:
         return given
     middle = np.datetime64(task.period.middle.replace(tzinfo=None), "ns")
     return {name: values.assign_coords(time=middle) for name, values in given.items()}
+
+
+def _stored(ds: xr.Dataset, layers: Mapping[str, Variable], name: str) -> Any:
+    """Return a layer as it will be stored: what is made of it is the same, whether it was made just now or long ago."""
+    if name not in ds:
+        return None
+    if name not in layers:
+        return ds[name]  # a band of a mosaic, which no later step takes from here
+    return ds[name].copy(data=unpack(pack(ds[name].values, layers[name])[0], layers[name]))
 
 
 def step_layer(ds: xr.Dataset) -> str:
@@ -160,10 +175,6 @@ def _observed(step: Step, seen: xr.Dataset, bands: set[str]) -> Arrays:
     return out | {wanted.name: seen[wanted.of[0]] for wanted in way.inputs_of("angle")}
 
 
-def _bands_of(groups: tuple[Group, ...], sensor: str) -> set[str]:
-    return {name for group in groups for scene in group if scene.sensor == sensor for name in scene.sources}
-
-
 def _reduced(step: Step, layers: Layers, qa: npt.NDArray[np.uint16], observations: Observations) -> Layers:
     """Reduce results (time, y, x) over the period; uncertainties are not reduced by the number of observations."""
     recipe = step.recipe
@@ -174,8 +185,11 @@ def _reduced(step: Step, layers: Layers, qa: npt.NDArray[np.uint16], observation
     for name, values in layers.items():
         values[missing] = np.nan
         out[name] = _over_time(values**2, np.nanmean) ** 0.5 if name.endswith("_unc") else _over_time(values, reduction)
-    lost = np.where((qa & np.uint16(QA.OUT_OF_RANGE)).any(axis=0), np.uint16(QA.OUT_OF_RANGE), np.uint16(0))
-    evidence = reduce_qa(qa | np.where(missing, np.uint16(QA.FILL), np.uint16(0)), observations)
+    never = ((qa & np.uint16(QA.OUT_OF_RANGE)) != 0).any(axis=0) & missing.all(axis=0)
+    lost = np.where(never, np.uint16(QA.OUT_OF_RANGE), np.uint16(0))
+    evidence = reduce_qa(
+        (qa & ~np.uint16(QA.OUT_OF_RANGE)) | np.where(missing, np.uint16(QA.FILL), np.uint16(0)), observations
+    )
     evidence["qa"] = _settle(evidence["qa"], lost, out[recipe.layers[0].name])
     return out | evidence
 
@@ -183,7 +197,8 @@ def _reduced(step: Step, layers: Layers, qa: npt.NDArray[np.uint16], observation
 def _over_time(values: npt.NDArray[np.float32], reduction: Callable[..., Any]) -> npt.NDArray[np.float32]:
     out = np.full(values.shape[1:], np.nan, np.float32)
     there = ~np.isnan(values).all(axis=0)  # the others would warn
-    out[there] = reduction(values[:, there], axis=0)
+    # row after row, so that observations without a value change nothing
+    out[there] = reduction(np.ascontiguousarray(values[:, there]), axis=0)
     return out
 
 

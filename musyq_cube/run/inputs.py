@@ -10,7 +10,6 @@ import numpy as np
 import xarray as xr
 from odc.geo.xr import xr_coords
 
-from musyq_cube.composite.observations import MOST_SENSORS
 from musyq_cube.errors import ReadError
 from musyq_cube.period import split
 from musyq_cube.quantities import QUANTITIES
@@ -56,6 +55,13 @@ class Inputs:
         found = [g for g in self.task.given if g.product == product and g.every == every]
         return sorted(found, key=lambda g: g.period.start)
 
+    def taken(self, step: Step, name: str) -> list[Given]:
+        """Return the published products that play the part of an input of a step; none if it is made in the stage."""
+        of, every = next((of, every) for wanted, of, every in step.needs if wanted == name)
+        wanted = next(w for w in step.recipe.algorithm.inputs if w.name == name)
+        found = self.given(of, every)
+        return found if wanted.every is not None else [g for g in found if g.period == self.task.period]
+
     def layer(self, given: Given, name: str) -> xr.DataArray | None:
         """Return a layer of a product on the rectangle, NaN (or FILL) beyond its edges; None where it has none."""
         key = (given.key, name)
@@ -72,11 +78,9 @@ class Inputs:
 
         (y, x); (time, y, x) for a series, with the middles of its periods as time.
         """
-        of, every = next((of, every) for wanted, of, every in step.needs if wanted == name)
+        of = next(of for wanted, of, _ in step.needs if wanted == name)
         wanted = next(w for w in step.recipe.algorithm.inputs if w.name == name)
-        found = self.given(of, every)
-        if wanted.every is None:
-            found = [g for g in found if g.period == self.task.period]
+        found = self.taken(step, name)
         layer = wanted.layer or _first_layer(of)
         values = [self.layer(g, layer) for g in found]
         spread = [self.layer(g, f"{layer}_unc") for g in found]
@@ -115,13 +119,32 @@ class Inputs:
         """Return a quantity at the times of observations (time, y, x), or its mean over the overpasses (y, x)."""
         key = (quantity, "observation", None if times is None else np.asarray(times).tobytes())
         if key not in self._ancillary:
-            asked = times if times is not None else [np.datetime64(t[:19], "ns") for t in self.task.overpasses]
-            settings: dict[str, Any] = {"at": "observation", "times": asked}
-            found = read_ancillary(self.task.ancillary, self.geobox, [quantity], **settings)[quantity]
-            if times is None and found.ndim == 3:
-                found = found.mean(axis=0, dtype=np.float32)
+            found = self._at(quantity, times) if times is not None else self._over_passes(quantity)
             self._ancillary[key] = xr.DataArray(found, dims=("time", "y", "x") if found.ndim == 3 else ("y", "x"))
         return self._ancillary[key]
+
+    def _at(self, quantity: str, times: Any) -> npt.NDArray[np.float32]:
+        settings: dict[str, Any] = {"at": "observation", "times": times}
+        return read_ancillary(self.task.ancillary, self.geobox, [quantity], **settings)[quantity]
+
+    def _over_passes(self, quantity: str) -> npt.NDArray[np.float32]:
+        """Return the mean over the overpasses that the data reach, one in memory at a time."""
+        if QUANTITIES[quantity].static:
+            return self._at(quantity, [np.datetime64(self.task.overpasses[0][:19], "ns")])
+        total, count = np.zeros(self.geobox.shape), np.zeros(self.geobox.shape)
+        missing = None
+        for time in self.task.overpasses:
+            try:
+                now = self._at(quantity, [np.datetime64(time[:19], "ns")])[0]
+            except ReadError as error:
+                missing = error
+                continue
+            there = np.isfinite(now)
+            total += np.where(there, now, 0)
+            count += there
+        if missing is not None and not count.any():
+            raise missing
+        return np.where(count > 0, total / np.maximum(count, 1), np.nan).astype(np.float32)
 
     def _over(self, quantity: str, at: Any, period: Period) -> xr.DataArray:
         """Return the mean of a quantity over a period, or the mean of its daily extremes."""
@@ -146,32 +169,6 @@ class Inputs:
         if not found and missing is not None:
             raise missing
         return np.mean(found, axis=0, dtype=np.float32)
-
-    def evidence(self, made: xr.DataArray) -> dict[str, xr.DataArray]:
-        """Return count (least), source (all), day (of the first that knows) and qa (all bits) of the products given."""
-        own = [g for g in self.task.given if g.period == self.task.period] or list(self.task.given)
-        shape = made.shape
-        count, day = np.full(shape, np.iinfo(np.uint16).max, np.uint16), np.full(shape, -1, np.int16)
-        source, qa = np.zeros(shape, np.uint16), np.zeros(shape, np.uint16)
-        for given in own:
-            layers = {name: self.layer(given, name) for name in ("count", "source", "day", "qa")}
-            if any(layer is None for layer in layers.values()):
-                continue
-            read = {
-                name: np.nan_to_num(layer.values.astype(float), nan=-1)
-                for name, layer in layers.items()
-                if layer is not None
-            }
-            count = np.minimum(count, np.clip(read["count"], 0, None).astype(np.uint16))
-            day = np.where(day < 0, read["day"].astype(np.int16), day)
-            source |= _translate(read["source"].astype(np.uint16), given.sensors, self.task.sensors)
-            qa |= read["qa"].astype(np.uint16)
-        if not own:
-            count[:] = 0
-        nothing = made.isnull().values
-        qa = np.where(nothing, qa | np.uint16(QA.FILL), qa & ~np.uint16(QA.FILL)).astype(np.uint16)
-        return {name: xr.DataArray(v, dims=("y", "x")) for name, v in
-                (("count", count), ("source", source), ("day", day), ("qa", qa))}  # fmt: skip
 
     def _window(self, data: xr.DataArray) -> xr.DataArray:
         rows, cols = self.geobox.shape
@@ -206,12 +203,3 @@ def _first_layer(product: str) -> str:
     from musyq_cube.products import get_recipe
 
     return get_recipe(product).layers[0].name
-
-
-def _translate(source: npt.NDArray[np.uint16], theirs: Sequence[str], ours: Sequence[str]) -> npt.NDArray[np.uint16]:
-    """Return sensor bits in our order."""
-    out = np.zeros_like(source)
-    for bit, sensor in enumerate(theirs[:MOST_SENSORS]):
-        if sensor in ours:
-            out |= np.where(source & np.uint16(1 << bit), np.uint16(1 << ours.index(sensor)), np.uint16(0))
-    return out

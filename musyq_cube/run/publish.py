@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from musyq_cube.config import config
 from musyq_cube.errors import StoreError
+from musyq_cube.plan.parts import closure
 from musyq_cube.plan.select import wavelengths
-from musyq_cube.plan.value import closure
 from musyq_cube.products import get_recipe
 from musyq_cube.store import access
 from musyq_cube.store import conventions as c
@@ -56,14 +56,16 @@ def announce(plan: Plan, item: pystac.Item) -> None:
 
 def variables(plan: Plan, part: Part, output: Output) -> tuple[Variable, ...]:
     """Return the layers of an output."""
-    sensors = plan.sensors(part)
+    sensors = plan.sensors(part, output.product)
     return plan.step(output.product).recipe.variables(plan.bands, sensors, wavelengths(sensors, plan.bands))
 
 
-def create(plan: Plan, part: Part, output: Output) -> None:
-    """Write the empty store of an output, or check that the one there is the same."""
+def create(plan: Plan, part: Part, output: Output) -> bool:
+    """Write the empty store of an output, or check that the one there is the same; returns whether there was none."""
+    fresh = not access.exists(access.join(output.store, "zarr.json"))
     attrs = {"title": get_recipe(output.product).title, c.KEY: output.key, "musyq:product": output.product}
     store.create(output.store, part.geobox, variables(plan, part, output), attrs, plan.request.chunk)
+    return fresh
 
 
 def finish(
@@ -114,7 +116,7 @@ def finish(
         grid=plan.request.grid,
         lineage=lineage(plan, output),
         method=plan.request.method,
-        sensors=plan.sensors(part),
+        sensors=plan.sensors(part, output.product),
         inputs=len(part.scenes),
         left_out=[(item.scene, public(item.reason)) for item in plan.left_out],
         failures=failures,
@@ -170,7 +172,7 @@ def lineage(plan: Plan, output: Output) -> str:
         steps.append("masked" + (f", clouds grown by {request.dilate:g} m" if request.dilate else ""))
     if plan.over == "composite":
         steps.append(request.method + "".join(f" {name}={value}" for name, value in request.options))
-    return " -> ".join([*steps, *(_made(plan, step) for step in closure(plan, output.product))])
+    return " -> ".join([*steps, *(_made(plan, step) for step in closure(plan.steps, output.product))])
 
 
 def _made(plan: Plan, step: Step) -> str:

@@ -55,6 +55,8 @@ class BlockTask:
     ancillary: tuple[Scene, ...] = ()
     """Ancillary data that hold in the period."""
 
+    available: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """(sensor, bands) of all the scenes of the part: the same for every block."""
     overpasses: tuple[str, ...] = ()
     """When satellites passed in the period."""
 

@@ -35,9 +35,9 @@ def ground(rng, angle):
     here = 1 + 0.08 * rng.standard_normal()
     red = here * (slope * swir - 0.00025 * angle + 0.033) * (1 + 0.15 * rng.standard_normal(shape))
     blue = (0.49 * red + 0.005) * (1 + 0.05 * rng.standard_normal()) * (1 + 0.10 * rng.standard_normal(shape))
-    green = {"blue": blue, "red": red, "nir": rng.uniform(0.3, 0.45, shape), "b05": near, "swir22": swir}
+    green = {"blue": blue, "red": red, "nir": rng.uniform(0.3, 0.45, shape), "swir12": near, "swir22": swir}
     bright = rng.uniform(0.18, 0.42, shape)
-    soil = {"blue": 0.35 * bright, "red": 0.65 * bright, "nir": 0.85 * bright, "b05": bright, "swir22": bright}
+    soil = {"blue": 0.35 * bright, "red": 0.65 * bright, "nir": 0.85 * bright, "swir12": bright, "swir22": bright}
     kind = rng.random(shape)
     made = {name: np.where(kind < 0.8, green[name], soil[name]) for name in green}
     made = {name: np.where(kind > 0.96, 0.7, values) for name, values in made.items()}

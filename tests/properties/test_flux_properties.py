@@ -34,7 +34,7 @@ def test_latent_heat_is_between_nothing_and_potential(values: tuple[float, ...])
     assert 0 <= found["g"] <= 0.35 * values[0] + 1e-9
     assert np.isclose(found["rn_soil"] + found["rn_canopy"], values[0])
     single = flux.pt_jpl(*map(np.float32, values))
-    assert np.isclose(single, found["le"], rtol=1e-3, atol=0.1)
+    assert np.isclose(single, found["le"], rtol=1e-3, atol=0.25)
 
 
 @given(st.tuples(*LAND), st.integers(0, 8))
