@@ -15,12 +15,13 @@ from musyq_cube.period import parse_period, split
 from musyq_cube.plan.ancillary import during, providing
 from musyq_cube.plan.extents import crs_text, extents, outside, parts, unused
 from musyq_cube.plan.footprints import Footprints
+from musyq_cube.plan.identity import output_key
 from musyq_cube.plan.parts import Given, Output, Part, Step
 from musyq_cube.plan.resolve import Node, Resolver
 from musyq_cube.plan.select import LeftOut, Selection, select, select_observed, takes_scenes, unwanted
 from musyq_cube.plan.size import block_size
 from musyq_cube.plan.stages import Stage, divide
-from musyq_cube.plan.value import Plan, output_key
+from musyq_cube.plan.value import Plan
 from musyq_cube.products.registry import get_recipe, recipes
 from musyq_cube.scene import SourceGrid
 

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from musyq_cube import __version__
-from musyq_cube.config import config
 from musyq_cube.errors import MusyqError, PlanError
 from musyq_cube.grid import blocks as cut
 from musyq_cube.methods import get_method
-from musyq_cube.normalize.rules import VERSION as NORMALIZATION
 from musyq_cube.plan.ancillary import during, providing
 from musyq_cube.plan.estimate import Estimate, estimate
 from musyq_cube.plan.footprints import Footprints
+from musyq_cube.plan.identity import ALGORITHM, digest, output_key
 from musyq_cube.plan.parts import (
     Output,
     Part,
     PlanBlock,
     Step,
-    closure,
     part_from_dict,
     part_to_dict,
     sensors_of,
@@ -42,8 +38,6 @@ if TYPE_CHECKING:
     from musyq_cube.types import JSON
 
 Place = TypeVar("Place", bound="str | Path")
-ALGORITHM = ".".join(__version__.split(".")[:2])
-"""What of the package version is a part of identity: patch releases do not change numbers."""
 FORMAT = 2
 """Version of the saved plan."""
 
@@ -299,65 +293,6 @@ class Plan:
         from musyq_cube.plan.explain import html
 
         return html(self)
-
-
-def output_key(plan: Plan, part: Part, product: str) -> str:
-    """Return the identity of one output: everything that decides its pixels, and nothing else."""
-    request = plan.request
-    steps = closure(plan.steps, product)
-    bands = plan.bands
-    if not get_method(request.method).joint and not steps[-1].recipe.is_mosaic:
-        used = {name for step in steps for _, name in step.roles}
-        bands = tuple(name for name in plan.bands if name in used)
-    needs = {(of, every) for step in steps for _, of, every in step.needs}
-    return digest(
-        {
-            "algorithm": ALGORITHM,
-            "product": product,
-            "steps": sorted(_identity(step) for step in steps),
-            "given": sorted(given.key for given in part.given if (given.product, given.every) in needs),
-            "ancillary": sorted(scene.key for scene in plan.ancillary_of(steps, part)),
-            "over": plan.over,
-            "overpasses": part.overpasses if any(_observed(step) for step in steps) else (),
-            "grid": [part.grid.crs, part.grid.transform, part.grid.shape],
-            "chunk": request.chunk,
-            "period": str(part.period),
-            "method": request.method,
-            "options": request.options,
-            "bands": bands,
-            **({} if plan.over == "products" else _reading(request)),
-            "scenes": sorted(plan.scenes[i].key for i in part.scenes),
-        }
-    )
-
-
-def _identity(step: Step) -> str:
-    """Return what of a step decides pixels, as JSON."""
-    recipe = step.recipe
-    return json.dumps([step.product, step.algorithm, recipe.version, step.roles, step.needs, step.ancillary])
-
-
-def _reading(request: Request) -> JSON:
-    """Return what of a request decides how scenes are read."""
-    reading = {"dilate": request.dilate, "resampling": request.resampling, "by": request.by}
-    return reading | {"normalize": _normalization(request)}
-
-
-def _observed(step: Step) -> bool:
-    """Whether a step takes ancillary data at the time of observation."""
-    return any(w.at == "observation" and w.name in step.ancillary for w in step.recipe.algorithm.inputs)
-
-
-def _normalization(request: Request) -> list[Any]:
-    """Return what of the normalization decides the pixels; tables of the user's own are known by their place."""
-    if not request.normalize:
-        return []
-    return [NORMALIZATION, *request.normalize, request.reference, request.sun, config.get("luts.path")]
-
-
-def digest(content: Any) -> str:
-    """Return the sha256 of JSON values in canonical form."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def halo(reach: float, grid: SourceGrid) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from musyq_cube.products import get_recipe
+from musyq_cube.products import get_recipe, turbulence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +40,7 @@ def _turbulent(rng: np.random.Generator) -> dict[str, np.ndarray]:
     z0m = rng.uniform(0.02, 0.15, N)
     more = {
         "z0m": z0m,
-        "z0h": z0m / 10,
+        "kb": rng.uniform(1.8, 2.8, N),
         "wind_speed": rng.uniform(2.5, 7, N),
         "vapour_pressure": rng.uniform(600, 1500, N),
         "le": rng.uniform(80, 350, N),
@@ -131,7 +131,7 @@ def test_roughness_states_its_uncertainty() -> None:
     truth = recipe.compute(xr.Dataset(dict(zip(names, map(_array, (lai, cover, height, wind)), strict=True))))
     given = (np.maximum(lai + rng.normal(0, 0.7, N), 0.05), cover, height * (1 + rng.normal(0, 0.2, N)), wind)
     found = recipe.compute(xr.Dataset(dict(zip(names, map(_array, given), strict=True))))
-    for name in ("z0m", "d0", "z0h"):
+    for name in turbulence.LAYERS:
         real = truth[name] * (1 + 0.4 * _array(rng.normal(0, 1, N)))
         inside = (abs(found[name] - real) <= found[f"{name}_unc"]).values
         assert 0.60 <= inside.mean() <= 0.76, name
@@ -144,7 +144,7 @@ def test_roughness_by_savi_states_its_uncertainty() -> None:
     truth = recipe.compute(xr.Dataset({"red": _array(red), "nir": _array(nir)}))
     noisy = xr.Dataset({"red": _array(red + rng.normal(0, 0.01, N)), "nir": _array(nir + rng.normal(0, 0.01, N))})
     found = recipe.compute(noisy)
-    for name in ("z0m", "d0", "z0h"):
+    for name in turbulence.LAYERS:
         real = truth[name] * (1 + 0.8 * _array(rng.normal(0, 1, N)))
         inside = (abs(found[name] - real) <= found[f"{name}_unc"]).values
         assert 0.60 <= inside.mean() <= 0.76, name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -113,3 +114,44 @@ def test_an_algorithm_can_be_asked_for(order: Callable[..., Plan]) -> None:
     assert plan.key != order("MuSQ.LST").key
     with pytest.raises(PlanError, match="no algorithm 'magic'"):
         order("MuSQ.LST", algorithms={"MuSQ.LST": "magic"})
+
+
+def test_an_intermediate_that_was_removed_is_made_again(order: Callable[..., Plan]) -> None:
+    """They are meant to expire; the ledger of the run that made them may outlive them."""
+    order("MuSQ.TVDI").run(quiet=True)
+    lst = order("MuSQ.LST")
+    shutil.rmtree(Path(lst.delivered()[0].folder))
+    assert tasks_left(order("MuSQ.TVDI")) == 0, "what was ordered is there"
+    assert tasks_left(lst) > 0
+    assert np.isfinite(mc.open(lst.run(quiet=True)).lst.values).any()
+
+
+def test_a_product_is_the_same_whatever_is_ordered_with_it(order: Callable[..., Plan], tmp_path: Path) -> None:
+    alone = order("MuSQ.NSR", out=str(tmp_path / "a"))
+    beside = order(["MuSQ.LST", "MuSQ.EVI", "MuSQ.NSR"], out=str(tmp_path / "b"), method="median")
+    mine = {output.product: output.key for output in alone.delivered()}
+    theirs = {output.product: output.key for output in beside.delivered()}
+    assert theirs["MuSQ.NSR.30m"] == mine["MuSQ.NSR.30m"]
+    assert beside.key != alone.key
+    made = {item.properties["musyq:product"]: item for item in beside.run(quiet=True)}
+    assert chunks(made["MuSQ.NSR.30m"]) == chunks(alone.run(quiet=True))
+
+
+def test_all_stages_are_on_one_grid(order: Callable[..., Plan]) -> None:
+    plan = order(["MuSQ.DLR", "MuSQ.NSR"])
+    assert len({part.grid for stage in plan.stages for part in stage.parts}) == 1
+
+
+def test_a_series_takes_no_composite_of_the_whole_period(year: Any, tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"scenes": year, "grid": "utm-30m", "chunk": 64, "out": str(tmp_path), "workers": 2}
+    alone = mc.plan("MuSQ.PHENO", None, "2020", **settings)
+    beside = mc.plan(["MuSQ.NDVI", "MuSQ.PHENO"], None, "2020", method="median", **settings)
+    keys = [{output.product: output.key for output in plan.delivered()} for plan in (alone, beside)]
+    assert keys[0]["MuSQ.PHENO.30m"] == keys[1]["MuSQ.PHENO.30m"]
+
+
+def test_periods_without_weather_are_left_out_and_said(order: Callable[..., Plan], archive: Any) -> None:
+    early = [s for s in archive if s.quantity != "ancillary" or s.is_static or s.time.day < 8]
+    plan = order("MuSQ.LST", every="P8D", scenes=early)
+    assert [part.period.label for part in plan.parts] == ["2020-07-01_P8D"]
+    assert any("for want of inputs" in note for note in plan.notes)
