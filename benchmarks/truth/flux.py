@@ -157,7 +157,7 @@ def bulk(tower: Tower, d: dict[str, Any]) -> Any:
     lengths = {name: float(value[0]) for name, value in turbulence.roughness(*one).items()}
     level = tower.top - lengths["d0"]
     ea = latent_heat.saturation_vapour_pressure(d["Tair"] + 273.15) - 1000.0 * d["VPD"]
-    known = [array(np.full_like(lst, v)) for v in (lengths["z0m"], lengths["z0h"], 0.15, 0.8)]
+    known = [array(np.full_like(lst, v)) for v in (lengths["z0m"], lengths["kb"], 0.15, 0.8)]
     return turbulence.sensible_heat(
         array(lst), known[0], known[1], array(d["Rn"]), known[2], known[3], array(d["Tair"] + 273.15), array(d["wind"]),
         array(ea), array(d["pressure"] * 1000.0), wind_height=level, air_height=level,

@@ -54,6 +54,7 @@ def _pt_jpl(real: Any, exp: Any, log: Any) -> Any:
         # all is computed, then chosen from: a branch would keep the loop from vector instructions
         lack = zero if lack < zero else lack
         moist = exp(lack * real(1e-3) * log(vapour / saturation))
+        moist = zero if vapour == zero else moist  # the logarithm of 0 is cut off in single precision
         wet = rh * rh * rh * rh
         wet = wet if rh >= real(0.7) else real(1e-4)
 
@@ -182,72 +183,93 @@ CLOSED, OPEN, VPD_OPEN, VPD_CLOSE, SENSIBLE, VAPOUR, CUTICLE, STOMATA, RBL_MIN, 
 """Columns of the parameters of MOD16, in the order of its table."""
 
 
-@helper
+_F = np.float32
+_ZERO, _ONE, _KELVIN = _F(0), _F(1), _F(273.15)
+
+
+@_inlined
 def _ramp(x, low, high):  # type: ignore[no-untyped-def]
     """Rise from 0 at `low` to 1 at `high`."""
     y = (x - low) / (high - low)
-    return 0.0 if y < 0.0 else 1.0 if y > 1.0 else y
+    y = _ZERO if y < _ZERO else y
+    return _ONE if y > _ONE else y
 
 
-@helper
+@_inlined
 def _power(base, exponent):  # type: ignore[no-untyped-def]
-    return exponential(np.float32(exponent) * logarithm(np.float32(base)))
+    return exponential(exponent * logarithm(base))
 
 
-@helper
+@_inlined
 def _penman(slope, energy, drying, gamma, ratio):  # type: ignore[no-untyped-def]
     """Penman-Monteith: `drying` is ρ cp VPD / r_a, `ratio` that of surface and aerodynamic resistance."""
     return (slope * energy + drying) / (slope + gamma * ratio)
 
 
 @_inlined
-def _three_sources(rn, rn_soil, t, vpd, pressure, fpar, lai, stomata, sensible, vapour, cuticle, soil_resistance):  # type: ignore[no-untyped-def]
-    """Latent heat of wet canopy, transpiration and soil over one half of the day; `stomata` is their conductance."""
-    c = t - 273.15
-    saturation = 610.8 * exponential(np.float32(17.27 * c / (c + 237.3)))
-    slope = 17.38 * 239.0 * saturation / (239.0 + c) ** 2
-    gamma = HEAT_CAPACITY * pressure / ((2.501e6 - 2361.0 * c) * VAPOUR_RATIO)
+def _air(t, vpd, pressure):  # type: ignore[no-untyped-def]
+    """Slope of saturation, γ, relative humidity, wet part, ρ cp VPD, resistance to radiation, thinness of the air."""
+    c = t - _KELVIN
+    saturation = _F(610.8) * exponential(_F(17.27) * c / (c + _F(237.3)))
+    slope = _F(17.38 * 239.0) * saturation / ((_F(239) + c) * (_F(239) + c))
+    gamma = _F(HEAT_CAPACITY) * pressure / ((_F(2.501e6) - _F(2361) * c) * _F(VAPOUR_RATIO))
     rh = (saturation - vpd) / saturation
-    rh = 0.0 if rh < 0.0 else rh
-    wet = 0.0 if rh < 0.7 else rh * rh * rh * rh
-    rho = (0.00348444 * pressure - rh * (0.252 * c - 2.0582)) / t
-    drying = rho * HEAT_CAPACITY * vpd
-    radiative = rho * HEAT_CAPACITY / (4.0 * SIGMA * t * t * t)
-    thin = 101300.0 / pressure * _power(t / 293.15, 1.75)
+    rh = _ZERO if rh < _ZERO else rh
+    wet = rh * rh * rh * rh
+    wet = _ZERO if rh < _F(0.7) else wet
+    heat = (_F(0.00348444) * pressure - rh * (_F(0.252) * c - _F(2.0582))) / t * _F(HEAT_CAPACITY)
+    radiative = heat / (_F(4 * SIGMA) * t * t * t)
+    thin = _F(101300) / pressure * _power(t / _F(293.15), _F(1.75))
+    return slope, gamma, rh, wet, heat * vpd, radiative, thin
 
+
+@_inlined
+def _wet_and_soil(air, rn, rn_soil, vpd, fpar, lai, sensible, vapour, soil_resistance):  # type: ignore[no-untyped-def]
+    """Latent heat of wet canopy and soil over one half of the day."""
+    slope, gamma, rh, wet, drying, radiative, thin = air
     film = lai * wet  # where there is none, resistance is infinite and evaporation 0
-    air = 1.0 / (sensible * film + 1.0 / radiative)
-    canopy = wet * _penman(slope, fpar * rn, fpar * drying / air, gamma, 1.0 / (vapour * film * air))
-    air = 1.0 / (sensible + 1.0 / radiative)
-    boundary = sensible * lai * (1.0 - wet)
-    inner = (stomata + cuticle) / thin
-    conductance = boundary * inner / (boundary + inner)
-    leaves = (1.0 - wet) * _penman(slope, fpar * rn, fpar * drying / air, gamma, 1.0 + 1.0 / (conductance * air))
-    leaves = leaves if stomata > 0.0 else 0.0
+    around = _ONE / (sensible * film + _ONE / radiative)
+    canopy = wet * _penman(slope, fpar * rn, fpar * drying / around, gamma, _ONE / (vapour * film * around))
     total = soil_resistance / thin
-    air = total * radiative / (total + radiative)
-    soil = _penman(slope, rn_soil, (1.0 - fpar) * drying / air, gamma, total / air)
-    return canopy + leaves + soil * (wet + (1.0 - wet) * _power(rh, vpd / SOIL_BETA))
+    around = total * radiative / (total + radiative)
+    soil = _penman(slope, rn_soil, (_ONE - fpar) * drying / around, gamma, total / around)
+    return canopy + soil * (wet + (_ONE - wet) * _power(rh, vpd / _F(SOIL_BETA)))
 
 
-@helper
+@_inlined
+def _transpiration(air, rn, fpar, lai, stomata, sensible, cuticle):  # type: ignore[no-untyped-def]
+    """Latent heat of the dry canopy by day; `stomata` is their conductance, and at night there is none."""
+    slope, gamma, _, wet, drying, radiative, thin = air
+    around = _ONE / (sensible + _ONE / radiative)
+    boundary = sensible * lai * (_ONE - wet)
+    inner = (stomata + cuticle) / thin
+    ratio = _ONE + (boundary + inner) / (boundary * inner * around)
+    leaves = (_ONE - wet) * _penman(slope, fpar * rn, fpar * drying / around, gamma, ratio)
+    return leaves if stomata > _ZERO else _ZERO
+
+
+@_inlined
 def _soil_heat(rn, t):  # type: ignore[no-untyped-def]
-    g = 4.73 * (t - 273.15) - 20.87
-    return 0.39 * rn if abs(g) > 0.39 * abs(rn) else g
+    g = _F(4.73) * (t - _KELVIN) - _F(20.87)
+    most = _F(0.39) * rn
+    return most if abs(g) > abs(most) else g
 
 
-@helper
+@_inlined
 def _soil_energy(rn, rn_night, t_day, t_night, t_year, closed):  # type: ignore[no-untyped-def]
-    """Return what net radiation leaves after the soil is heated, by day and by night."""
-    warms = closed < t_year - 273.15 < 25.0 and t_day - t_night >= 5.0
-    g = _soil_heat(rn, t_day) if warms else 0.0
-    g_night = _soil_heat(rn_night, t_night) if warms else 0.0
-    g = rn if rn > 0.0 and rn < g else g
-    g_night = rn_night + 0.5 * rn if rn > 0.0 and rn_night - g_night < -0.5 * rn else g_night
+    """Return what net radiation leaves after the soil is heated, by day and by night; without branches."""
+    mean = t_year - _KELVIN
+    warms = (closed < mean) & (mean < _F(25)) & (t_day - t_night >= _F(5))
+    g, g_night = _soil_heat(rn, t_day), _soil_heat(rn_night, t_night)
+    g = g if warms else _ZERO
+    g_night = g_night if warms else _ZERO
+    g = rn if (rn > _ZERO) & (rn < g) else g
+    half = _F(0.5) * rn
+    g_night = rn_night + half if (rn > _ZERO) & (rn_night - g_night < -half) else g_night
     return rn - g, rn_night - g_night
 
 
-@helper
+@_inlined
 def _soil_resistance(vpd, q, k):  # type: ignore[no-untyped-def]
     return q[RBL_MIN, k] + (q[RBL_MAX, k] - q[RBL_MIN, k]) * _ramp(vpd, q[VPD_OPEN, k], q[VPD_CLOSE, k])
 
@@ -263,16 +285,6 @@ def _parameters(classes, p0, table, q):  # type: ignore[no-untyped-def]
                 q[i, k] = table[c, i]
 
 
-@helper
-def _half(a, q, n, rn, rn_soil, stomata, t, vpd):  # type: ignore[no-untyped-def]
-    """Put the latent heat of one half of the day of `n` lanes into `rn`; `t` and `vpd` are its rows of `a`."""
-    for k in range(n):
-        rn[k] = _three_sources(
-            rn[k], rn_soil[k], a[t, k], a[vpd, k], a[10, k], a[11, k], a[12, k], stomata[k], q[SENSIBLE, k],
-            q[VAPOUR, k], q[CUTICLE, k], _soil_resistance(a[vpd, k], q, k),
-        )  # fmt: skip
-
-
 _THIRTEEN = ", ".join(["float32[:]"] * 13)
 
 
@@ -284,9 +296,8 @@ def _mod16(  # type: ignore[no-untyped-def]
     sw, lw_day, lw_night, albedo, t_day, t_night, t_year, t_min, vpd_day, vpd_night, pressure, fpar, lai, classes,
     table, day, night,
 ):  # fmt: skip
-    a, q = np.empty((13, LANES)), np.empty((10, LANES))
-    rn, rn_night, soil, soil_night, stomata = np.empty((5, LANES))
-    closed = np.zeros(LANES)
+    a, q = np.empty((13, LANES), np.float32), np.empty((10, LANES), np.float32)
+    rn, rn_night, soil, soil_night, stomata = np.empty((5, LANES), np.float32)
     for p0 in range(0, day.size, LANES):
         load(sw, p0, a[0])
         load(lw_day, p0, a[1])
@@ -303,15 +314,23 @@ def _mod16(  # type: ignore[no-untyped-def]
         load(lai, p0, a[12])
         _parameters(classes, p0, table, q)
         for k in range(LANES):
-            lost = 0.0 * (a[6, k] + a[7, k] + a[12, k])  # NaN where one of them is: comparisons would pass it over
-            rn[k] = a[0, k] * (1.0 - a[3, k]) + a[1, k] + lost
-            rn_night[k] = a[2, k] + lost
+            lost = _ZERO * (a[6, k] + a[7, k] + a[12, k])  # NaN where one of them is: comparisons would pass it over
+            rn[k], rn_night[k] = a[0, k] * (_ONE - a[3, k]) + a[1, k] + lost, a[2, k] + lost
             left, left_night = _soil_energy(rn[k], rn_night[k], a[4, k], a[5, k], a[6, k], q[CLOSED, k])
-            soil[k], soil_night[k] = (1.0 - a[11, k]) * left, (1.0 - a[11, k]) * left_night
-            warm = _ramp(a[7, k] - 273.15, q[CLOSED, k], q[OPEN, k])
-            stomata[k] = q[STOMATA, k] * warm * (1.0 - _ramp(a[8, k], q[VPD_OPEN, k], q[VPD_CLOSE, k]))
-        _half(a, q, LANES, rn, soil, stomata, 4, 8)
-        _half(a, q, LANES, rn_night, soil_night, closed, 5, 9)
+            soil[k], soil_night[k] = (_ONE - a[11, k]) * left, (_ONE - a[11, k]) * left_night
+            warm = _ramp(a[7, k] - _KELVIN, q[CLOSED, k], q[OPEN, k])
+            stomata[k] = q[STOMATA, k] * warm * (_ONE - _ramp(a[8, k], q[VPD_OPEN, k], q[VPD_CLOSE, k]))
+        for k in range(LANES):
+            air, resists = _air(a[4, k], a[8, k], a[10, k]), _soil_resistance(a[8, k], q, k)
+            leaves = _transpiration(air, rn[k], a[11, k], a[12, k], stomata[k], q[SENSIBLE, k], q[CUTICLE, k])
+            rn[k] = leaves + _wet_and_soil(
+                air, rn[k], soil[k], a[8, k], a[11, k], a[12, k], q[SENSIBLE, k], q[VAPOUR, k], resists
+            )
+        for k in range(LANES):
+            air, resists = _air(a[5, k], a[9, k], a[10, k]), _soil_resistance(a[9, k], q, k)
+            rn_night[k] = _wet_and_soil(
+                air, rn_night[k], soil_night[k], a[9, k], a[11, k], a[12, k], q[SENSIBLE, k], q[VAPOUR, k], resists
+            )
         store(rn, p0, day)
         store(rn_night, p0, night)
 

@@ -13,6 +13,7 @@ import xarray as xr
 from musyq_cube.kernels import flux as kernels
 from musyq_cube.products._apply import apply_kernel
 from musyq_cube.products._daylight import daylight, sine_of_day
+from musyq_cube.products._light import extraterrestrial
 from musyq_cube.products.latent_heat import STANDARD_PRESSURE, saturation_vapour_pressure
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ LEAST_SUN = 100.0
 """W m-2: shortwave radiation at the overpass below which it says nothing of the day."""
 LEAST_SINE = 0.3
 """Of the sine of the day at the overpass: about an hour and a half after sunrise on a day of twelve hours."""
+MOST_SUN = 0.85
+"""Of the light above the air: no day, however clear and high, has more at the ground."""
 STAND_INS = {14: 12, 11: 10}
 """Classes that MOD16 has no parameters for, and those that serve: crop mosaics and wetlands."""
 
@@ -45,7 +48,8 @@ def by_sunshine(
     Parameters
     ----------
     le
-        Latent heat at the overpass, W m-2.
+        Latent heat at the overpass, W m-2. Where it has coordinates y, x, ``spatial_ref`` and a scalar ``time``, the
+        mean sunshine is held against the light above the air; where it has not, place or date, it is not.
     hour
         Of the overpass; NaN where it is not known, and so neither is the sunshine of it.
     air_temperature
@@ -56,7 +60,7 @@ def by_sunshine(
     Returns
     -------
     xarray.DataArray
-        mm d-1; NaN under a low sun.
+        mm d-1; NaN under a low sun, and where there is more sunshine than 0.85 of the light above the air.
 
     References
     ----------
@@ -68,7 +72,10 @@ def by_sunshine(
     >>> round(float(by_sunshine(*(xr.DataArray(v) for v in given))), 2)
     3.43
     """
-    ratio = sun_mean / sun_then.where((sun_then >= LEAST_SUN) & (sun_mean <= sun_then) & hour.notnull())
+    possible = (sun_then >= LEAST_SUN) & (sun_mean <= sun_then) & hour.notnull()
+    if {"y", "x", "spatial_ref", "time"} <= set(le.coords) and not le["time"].ndim:
+        possible = possible & (sun_mean <= MOST_SUN * extraterrestrial(le))
+    ratio = sun_mean / sun_then.where(possible)
     return water_of(le, air_temperature) * ratio
 
 

@@ -18,8 +18,7 @@ _PRESSURE = ancillary("surface_pressure", at="observation", sigma=500.0, require
 _BALANCE = (_RN, _NDVI, _LST, _ALBEDO)
 
 
-def _length(name: str, words: str, top: float) -> Variable:
-    scale = 1e-4 if top <= 3 else 1e-3
+def _length(name: str, words: str, top: float, scale: float) -> Variable:
     return Variable(name, scale=scale, nodata=-32768, units="m", valid=(0.0, top), long_name=words)
 
 
@@ -54,7 +53,8 @@ _TVDI = Recipe(
 _Z0 = Recipe(
     id="MuSQ.Z0",
     title="Aerodynamic roughness",
-    description="Roughness lengths of momentum and heat, and the height by which a canopy lifts the profile of wind.",
+    description="Roughness length of momentum, how much shorter that of heat is, and the height by which a canopy "
+    "lifts the profile of wind.",
     quantity="length",
     algorithms=(
         Algorithm(
@@ -67,7 +67,7 @@ _Z0 = Recipe(
                 ancillary("canopy_height", required=False),
                 ancillary("wind_speed", required=False),
             ),
-            formula="z0m/h by frontal area λ; z0h = z0m / exp(kB⁻¹)",
+            formula="z0m/h by frontal area λ; kB⁻¹ = ln(z0m / z0h)",
             citation="Raupach 1994, doi:10.1007/BF00709229; Schaudt and Dickinson 2000, "
             "doi:10.1016/S0168-1923(00)00153-2",
         ),
@@ -82,9 +82,16 @@ _Z0 = Recipe(
         ),
     ),
     layers=(
-        _length("z0m", "roughness length of momentum", 3.2),
-        _length("d0", "displacement height", 30.0),
-        _length("z0h", "roughness length of heat", 3.0),
+        _length("z0m", "roughness length of momentum", 10.0, 5e-4),
+        _length("d0", "displacement height", 30.0, 1e-3),
+        # not z0h: 2e-5 m over bare ground and metres in forests do not go into the same integers
+        Variable(
+            "kb",
+            scale=1e-3,
+            nodata=-32768,
+            valid=(0.0, 20.0),
+            long_name="logarithm of the roughness length of momentum over that of heat",
+        ),
     ),
     family="flux",
 )
@@ -102,7 +109,7 @@ _H = Recipe(
             (
                 *_BALANCE,
                 product("z0m", "MuSQ.Z0", layer="z0m"),
-                product("z0h", "MuSQ.Z0", layer="z0h"),
+                product("kb", "MuSQ.Z0", layer="kb"),
                 _AIR,
                 ancillary("wind_speed", at="observation", sigma=1.0),
                 ancillary("vapour_pressure", at="observation", sigma=150.0, required=False),

@@ -27,11 +27,14 @@ VISCOSITY = 1.5e-5
 WIND_HEIGHT, AIR_HEIGHT = 10.0, 2.0
 """m above the displacement plane at which a reanalysis gives wind and temperature."""
 RELATIVE_ERROR = 0.4
-"""Of roughness lengths: good to a factor of 1.5."""
+"""Of roughness lengths, good to a factor of 1.5, and of kB⁻¹."""
 LAI_SIGMA, HEIGHT_SIGMA = 0.7, 0.2
 """Standard deviation of leaf area index, and of canopy height as a fraction of it."""
 CLASS_HEIGHT = (15.0, 30.0, 15.0, 20.0, 18.0, 2.0, 0.6, 8.0, 1.5, 0.5, 1.0, 0.8, 8.0, 0.8, 0.0, 0.0, 0.0)
 """Typical canopy height (m) of the classes 1 to 17, unconfirmed: where none is measured."""
+
+LAYERS = ("z0m", "d0", "kb")
+"""Roughness length of momentum and displacement height, m, and ln(z0m / z0h)."""
 
 _where: Any = xr.where
 
@@ -65,7 +68,7 @@ def roughness(
     lai: xr.DataArray, land_cover: xr.DataArray, canopy_height: Any = None, wind_speed: Any = WIND
 ) -> dict[str, xr.DataArray]:
     """
-    Return roughness lengths of momentum and heat and the displacement height of a canopy.
+    Return the roughness length of momentum, the displacement height and kB⁻¹ = ln(z0m / z0h) of a canopy.
 
     Parameters
     ----------
@@ -81,12 +84,13 @@ def roughness(
     Returns
     -------
     dict
-        ``z0m``, ``d0``, ``z0h`` in metres, their ``…_unc``, and ``qa``.
+        ``z0m``, ``d0`` in metres, ``kb``, their ``…_unc``, and ``qa``.
 
     Notes
     -----
     Forest and shrub by Raupach with the corrections of Lindroth for leaf area; others 1/8 and 0.65 of the height.
-    z0h = z0m / exp(kB⁻¹) with the canopy and the soil terms of Su.
+    kB⁻¹ with the canopy and the soil terms of Su. How leaf area acts on the uncertainty is half the difference of one
+    standard deviation more and less; less than no leaves there are not, and the difference is scaled to the step.
 
     References
     ----------
@@ -106,16 +110,18 @@ def roughness(
     guessed = xr.ones_like(lai, bool) if canopy_height is None else canopy_height.isnull()
     at = _lengths(lai, classes, height, wind_speed)
     higher = _lengths(lai, classes, height * (1.0 + HEIGHT_SIGMA), wind_speed)
-    leafier = _lengths(lai + LAI_SIGMA, classes, height, wind_speed)
-    out = dict(zip(("z0m", "d0", "z0h"), at, strict=True))
-    for name, a, b, c in zip(("z0m", "d0", "z0h"), at, higher, leafier, strict=True):
-        out[f"{name}_unc"] = ((b - a) ** 2 + (c - a) ** 2 + (RELATIVE_ERROR * a) ** 2) ** 0.5
+    more, less = lai.clip(0.0) + LAI_SIGMA, (lai - LAI_SIGMA).clip(0.0)
+    leafier, barer = (_lengths(v, classes, height, wind_speed) for v in (more, less))
+    step = LAI_SIGMA / (more - less)
+    out = dict(zip(LAYERS, at, strict=True))
+    for name, a, b, c, d in zip(LAYERS, at, higher, leafier, barer, strict=True):
+        out[f"{name}_unc"] = ((b - a) ** 2 + ((c - d) * step) ** 2 + (RELATIVE_ERROR * a) ** 2) ** 0.5
     plants = guessed & ~classes.isin(BARE) & at[0].notnull()
     return out | {"qa": plants.astype("uint16") * np.uint16(QA.BACKUP)}
 
 
 def _lengths(lai: xr.DataArray, classes: xr.DataArray, height: Any, wind: Any) -> tuple[xr.DataArray, ...]:
-    """Return z0m, d0, z0h."""
+    """Return what LAYERS name."""
     needles, shrubs, leaves = classes.isin(CONIFERS), classes.isin(SHRUBS), classes.isin(BROADLEAVES)
     cover = 1.0 - np.exp(-lai * _where(leaves, 1.0, 0.5))
     z, d = raupach(cover * _where(needles, 2.0 / np.pi, 1.0))
@@ -126,8 +132,8 @@ def _lengths(lai: xr.DataArray, classes: xr.DataArray, height: Any, wind: Any) -
     known = classes.notnull() & lai.notnull()
     z0m = _where(bare, BARE_LENGTH, (_where(tall, z, 0.125) * height).clip(BARE_LENGTH)).where(known)
     d0 = _where(bare, 0.0, _where(tall, d, 0.65) * height).where(known)
-    z0h = z0m / np.exp(excess_resistance(lai.clip(0.0), z0m, d0, height, wind))
-    return tuple(v.astype("float32") for v in (z0m, d0, z0h))
+    kb = excess_resistance(some, z0m, d0, height, wind)
+    return tuple(v.astype("float32") for v in (z0m, d0, kb))
 
 
 def excess_resistance(lai: Any, z0m: Any, d0: Any, height: Any, wind_speed: Any) -> Any:
@@ -174,7 +180,7 @@ def roughness_by_savi(red: xr.DataArray, nir: xr.DataArray) -> dict[str, xr.Data
     Returns
     -------
     dict
-        ``z0m``, ``d0``, ``z0h`` in metres and ``…_unc``.
+        ``z0m``, ``d0`` in metres, ``kb`` and ``…_unc``.
 
     References
     ----------
@@ -189,14 +195,14 @@ def roughness_by_savi(red: xr.DataArray, nir: xr.DataArray) -> dict[str, xr.Data
     savi = 1.5 * (nir - red) / (nir + red + 0.5)
     exponential: Any = np.exp(-5.809 + 5.62 * savi)
     z0m = exponential.where((nir >= 0.0) & (red >= 0.0))
-    layers = {"z0m": z0m, "d0": 5.2 * z0m, "z0h": z0m / np.exp(TYPICAL_KB)}
+    layers = {"z0m": z0m, "d0": 5.2 * z0m, "kb": xr.full_like(z0m, TYPICAL_KB).where(z0m.notnull())}
     return layers | {f"{name}_unc": 2.0 * RELATIVE_ERROR * v for name, v in layers.items()}
 
 
 def sensible_heat(
     lst: xr.DataArray,
     z0m: xr.DataArray,
-    z0h: xr.DataArray,
+    kb: xr.DataArray,
     rn: xr.DataArray,
     albedo: xr.DataArray,
     ndvi: xr.DataArray,
@@ -214,8 +220,8 @@ def sensible_heat(
     ----------
     lst, air_temperature
         K.
-    z0m, z0h
-        Roughness lengths, m.
+    z0m, kb
+        Roughness length of momentum, m, and ln(z0m / z0h).
     rn, albedo, ndvi
         Net radiation (W m-2) and what gives the soil heat flux: limits of the flux by day.
     wind_speed
@@ -236,13 +242,14 @@ def sensible_heat(
 
     Examples
     --------
-    >>> given = (300.15, 0.125, 0.0125, 500.0, 0.2, 0.5, 293.15, 3.0)
+    >>> given = (300.15, 0.125, 2.3, 500.0, 0.2, 0.5, 293.15, 3.0)
     >>> found = sensible_heat(*(xr.DataArray(v) for v in given), wind_height=9.35, air_height=9.35)
     >>> round(float(found), 1)
     225.9
     """
     energy = rn - soil_heat_flux(rn, lst, albedo, ndvi).where(rn >= 0.0, 0.0).where(rn.notnull())
-    height = np.maximum(air_height, 3.0 * z0m)
+    height: Any = np.maximum(air_height, 3.0 * z0m)
+    z0h: Any = z0m * np.exp(-kb)
     return apply_kernel(
         kernels.sensible_heat,
         wind_speed, wind_height, height, z0m, z0h, lst, air_temperature, vapour_pressure, surface_pressure, energy,

@@ -165,6 +165,40 @@ def test_sensible_heat_of_monin_obukhov() -> None:
     assert length == pytest.approx(-16.09, rel=2e-3)
 
 
+def _by_bisection(u: float, z: float, z0m: float, z0h: float, ts: float, ta: float) -> tuple[float, float, float]:
+    """Return friction velocity, resistance and Obukhov length of stable air: the root nearest to neutral air."""
+
+    def profile(x: float, low: float) -> float:
+        a, b = (np.log(v + (1.0 + v**2.5) ** 0.4) for v in (z * x, low * x))
+        return float(np.log(z / low) + 6.1 * (a - b))
+
+    def lacking(x: float) -> float:
+        return x - 9.8 * (ta - ts) / (u * u * ta) * profile(x, z0m) ** 2 / profile(x, z0h)
+
+    steps = np.linspace(0.0, 5.0 / z, 5001)
+    first = next(i for i, x in enumerate(steps) if lacking(x) >= 0.0)
+    low, high = steps[first - 1], steps[first]
+    for _ in range(60):
+        middle = 0.5 * (low + high)
+        low, high = (low, middle) if lacking(middle) >= 0.0 else (middle, high)
+    friction = 0.41 * u / profile(high, z0m)
+    return friction, profile(high, z0h) / (0.41 * friction), 1.0 / high
+
+
+@pytest.mark.parametrize(("u", "ts"), [(3.0, 290.15), (2.0, 291.15), (3.256, 282.6), (6.0, 278.15)])
+def test_sensible_heat_of_stable_air_by_bisection(u: float, ts: float) -> None:
+    """An independent solution in double precision of the equations of ALGORITHMS, from near neutral to near still."""
+    z, z0m, z0h, ta, p, e = 9.375, 0.125, 0.0125, 293.15, 101_325.0, 1169.0
+    given = np.array((u, z, z, z0m, z0h, ts, ta, e, p, -1), np.float32)
+    h, friction, resistance, length = turbulent.sensible_heat(*given)
+    expected = _by_bisection(u, z, *(float(v) for v in given[3:7]))
+    q = 0.622 * e / (p - 0.378 * e)
+    heat = p / (287.04 * ta) * (1.0 - 0.378 * e / p) * ((1.0 - q) * 1003.5 + q * 1865.0)
+    assert (friction, resistance, length) == pytest.approx(expected, rel=1e-4)
+    assert h == pytest.approx(heat * float(given[5] - given[6]) / expected[1], rel=1e-4)
+    assert h < -1.0
+
+
 def test_dryness_of_a_synthetic_triangle() -> None:
     """Dry edge 330 - 35 N, wet edge 295 + 2 N, uniform moisture, 20000 pixels."""
     rng = np.random.default_rng(0)

@@ -10,8 +10,10 @@ from odc.geo.geobox import GeoBox
 from odc.geo.xr import xr_coords
 
 from musyq_cube.errors import PlanError
+from musyq_cube.kernels import turbulence as kernels
 from musyq_cube.products import evapotranspiration, get_recipe, latent_heat, moisture, turbulence
 from musyq_cube.products._daylight import daylight
+from musyq_cube.store.packing import pack, unpack
 from musyq_cube.types import QA
 
 if TYPE_CHECKING:
@@ -133,6 +135,15 @@ def test_no_day_from_a_low_sun() -> None:
     assert get_recipe("MuSQ.ET").compute(sun)["et"].isnull().values[0, :2].tolist() == [1, 0]
 
 
+def test_no_day_with_more_sun_than_there_is() -> None:
+    ds = _given("MuSQ.ET", "evaporative_fraction")
+    ds["sun_mean"][0, 0] = 440.0  # at 45° north in July 0.85 of the light above the air is 402
+    recipe = get_recipe("MuSQ.ET")
+    parts = _parts(recipe)
+    assert recipe.compute(ds, parts)["et"].isnull().values[0, :2].tolist() == [1, 0]
+    assert recipe.compute(ds.drop_vars("spatial_ref"), parts)["et"].notnull().all()
+
+
 def test_the_sun_stays_up_or_down_near_the_pole() -> None:
     box = GeoBox.from_bbox((0, 80, 1, 81), "EPSG:4326", resolution=1)
     like = xr.DataArray(np.ones((1, 1)), dict(xr_coords(box, always_yx=True)), ("y", "x"))
@@ -164,6 +175,56 @@ def test_bare_ground_is_smooth() -> None:
     assert (found["z0m"] == np.float32(turbulence.BARE_LENGTH)).all()
     assert (found["d0"] == 0).all()
     assert (found["kb"] > 0).all()
+
+
+def test_bare_ground_as_stored_has_sensible_heat() -> None:
+    """What is packed and read again still tells how much smoother bare ground is for heat than for wind."""
+    ds = _given("MuSQ.Z0", "raupach").assign(land_cover=(("y", "x"), np.full((6, 8), 16.0, np.float32)))
+    ds["lai"][:] = 0.0
+    recipe = get_recipe("MuSQ.Z0")
+    found = recipe.compute(ds)
+    stored = {v.name: unpack(pack(found[v.name].values, v)[0], v) for v in recipe.layers}
+    assert (stored["z0m"] / np.exp(stored["kb"]) < 1e-4).all()
+    land = _given("MuSQ.H", "monin_obukhov")
+    exact = land.assign(z0m=found["z0m"], kb=found["kb"])
+    read = land.assign({name: (("y", "x"), stored[name]) for name in ("z0m", "kb")})
+    h = get_recipe("MuSQ.H").compute
+    np.testing.assert_allclose(h(read)["h"], h(exact)["h"], rtol=1e-3)
+
+
+def test_the_roughness_of_forests_fits_into_its_layer() -> None:
+    ds = _given("MuSQ.Z0", "raupach")
+    ds["land_cover"][:], ds["canopy_height"][:] = 2.0, 40.0
+    recipe = get_recipe("MuSQ.Z0")
+    found = recipe.compute(ds)
+    assert (found["z0m"] > 3.2).all()
+    for layer in recipe.layers:
+        assert not pack(found[layer.name].values, layer)[1].any()
+
+
+def test_the_uncertainty_of_roughness_needs_no_negative_leaf_area() -> None:
+    lai = xr.DataArray(np.array([0.0, 0.1, 0.699, 0.701], np.float32), dims="x")
+    found = turbulence.roughness(lai, xr.full_like(lai, 6.0), xr.full_like(lai, 5.0))
+    for name in turbulence.LAYERS:
+        unc = found[f"{name}_unc"].values
+        assert np.isfinite(unc).all()
+        assert unc[2] == pytest.approx(unc[3], rel=0.05)  # no leap where the step down is cut; d0 begins like a root
+
+
+def test_sensible_heat_does_not_depend_on_the_cut() -> None:
+    """Stable, unstable and missing pixels beside each other: any cut gives the same bits."""
+    rng = np.random.default_rng(8)
+    n = 3001
+    ta, z0m = rng.uniform(270, 310, n), rng.uniform(0.01, 1, n)
+    ts = np.where(rng.uniform(size=n) < 0.05, np.nan, ta + rng.normal(0, 6, n))
+    given = (rng.uniform(0, 8, n), 10.0, 4.0, z0m, z0m / 10, ts, ta, 1000.0, 9.6e4, rng.uniform(-100, 600, n))
+    arrays = [np.broadcast_to(np.asarray(v, np.float32), n) for v in given]
+    whole = kernels.sensible_heat(*arrays)
+    for step in (1, 7, 777):
+        parts = [kernels.sensible_heat(*(v[i : i + step] for v in arrays)) for i in range(0, n, step)]
+        for found, part in zip(whole, zip(*parts, strict=True), strict=True):
+            np.testing.assert_array_equal(found, np.concatenate(part))
+    assert 0.04 < np.isnan(whole[0]).mean() < 0.08
 
 
 def test_calm_air_and_tall_roughness_have_no_sensible_heat() -> None:
