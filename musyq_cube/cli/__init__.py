@@ -104,6 +104,9 @@ def register(
         print_json({"items": items, "existing": list(report.existing), "skipped": [list(s) for s in report.skipped]})
     else:
         click.echo(repr(report))
+    if not (report.items or report.existing or report.skipped):
+        click.echo("nothing there is known as a scene; weather, elevation and the like: add --ancillary NAME", err=True)
+        sys.exit(FAILED)
     if report.skipped:
         sys.exit(PARTLY if report.items or report.existing else FAILED)
 
@@ -280,20 +283,24 @@ def open_product(item: str, *, as_json: bool) -> None:
 
 
 @main.command()
-@click.argument("item")
+@click.argument("items", nargs=-1, required=True)
 @json_option
-def validate(item: str, *, as_json: bool) -> None:
+def validate(items: tuple[str, ...], *, as_json: bool) -> None:
     r"""
-    Check a product: Item, store, pyramid, checksums.
+    Check products: Item, store, pyramid, checksums.
 
     \b
     Example: musyq validate products/MuSQ.NDVI.3km/…/….json
     """
     from musyq_cube.store.validate import validate as check
 
-    report = check(item)
-    print_json(report.to_dict()) if as_json else click.echo(str(report))
-    if not report.ok:
+    reports = [check(item) for item in items]
+    if as_json:
+        found = [report.to_dict() for report in reports]
+        print_json(found[0] if len(found) == 1 else found)
+    else:
+        click.echo("\n".join(map(str, reports)))
+    if not all(report.ok for report in reports):
         sys.exit(FAILED)
 
 

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from musyq_cube.products import Algorithm, Input, Recipe
 
 
+LONGEST = 110
+"""Characters of a reason; the refusal of an order has the whole text."""
+
+
 @click.command()
 @click.argument("product", required=False)
 @json_option
@@ -58,10 +62,14 @@ def _explain(recipe: Recipe, makers: dict[str, Node | str]) -> None:
         for number, way in enumerate(recipe.algorithms, 1)
     ]
     print_table("algorithms, best first", ("name", "title", "formula", "takes", "citation"), ways)
-    rows = [(name, node.algorithm, node.reason) for name, node in makers.items() if not isinstance(node, str)]
+    rows = [(name, node.algorithm, _short(node.reason)) for name, node in makers.items() if not isinstance(node, str)]
     print_table("sensors that can make it, and the algorithm that is chosen", ("sensor", "algorithm", "why"), rows)
     if unable := [name for name, node in makers.items() if isinstance(node, str)]:
         click.echo(f"cannot make it: {', '.join(unable)}")
+
+
+def _short(reason: str) -> str:
+    return reason if len(reason) <= LONGEST else f"{reason[: LONGEST - 2]} …"
 
 
 def _formula(way: Algorithm) -> str:

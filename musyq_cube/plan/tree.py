@@ -29,7 +29,7 @@ def _branch(plan: Plan, product: str, every: str | None, lead: str, below: str, 
         yield f"{lead}{product}", "", "there already"
         return
     number, step = found
-    length = f" every {every}" if every != plan.request.every else ""
+    length = "" if every in {None, plan.request.every} else f" every {every}"
     again = f"{product}{length}" in shown
     yield f"{lead}{product}{length}", step.algorithm, "see above" if again else f"{step.reason}; stage {number + 1}"
     if again:

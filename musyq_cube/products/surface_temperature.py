@@ -216,7 +216,7 @@ def mono_window(
     rows = np.array(rows_of("mono_window", sensor))
     vapour: Any = TYPICAL_VAPOUR if tcwv is None else tcwv
     if vza is not None:
-        vapour = vapour / np.cos(np.deg2rad(vza.clip(0.0, FARTHEST_VIEW)))
+        vapour = vapour / np.cos(np.deg2rad(vza.fillna(0.0).clip(0.0, FARTHEST_VIEW)))
     return _seen(_apply(kernel.mono_window, lwir, emissivity, vapour, rows=rows), vza)
 
 
@@ -314,7 +314,7 @@ def _seen(lst: xr.DataArray, vza: xr.DataArray | None) -> Layers:
     """Return the layers, with the limits of the zenith angle of view."""
     if vza is None:
         return with_hour(lst)
-    layers = with_hour(lst.where(vza <= FARTHEST_VIEW))
+    layers = with_hour(lst.where(~(vza > FARTHEST_VIEW)))  # an unknown view is taken for one near nadir
     oblique = (vza > MAX_VZA) & layers["lst"].notnull()
     return layers | {"qa": oblique.astype("uint16") * np.uint16(QA.HIGH_VIEW)}
 

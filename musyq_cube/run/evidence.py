@@ -60,7 +60,8 @@ def of_step(step: Step, inputs: Inputs, made: Mapping[str, xr.Dataset], value: x
     shape = value.shape
     count, day = np.full(shape, np.iinfo(np.uint16).max, np.uint16), np.full(shape, -1, np.int16)
     source, qa = np.zeros(shape, np.uint16), np.zeros(shape, np.uint16)
-    witnesses = [w for name, of, every in step.needs for w in _witnesses(step, inputs, made, (name, of, every))]
+    found = [w for name, of, every in step.needs for w in _witnesses(step, inputs, made, (name, of, every))]
+    witnesses = [w for w in found if w.sensors]  # what is made of weather alone was not observed
     for seen in witnesses:
         count = np.minimum(count, seen.count)
         day = np.where(day < 0, seen.day, day)

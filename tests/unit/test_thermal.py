@@ -273,3 +273,10 @@ def test_fits_find_the_coefficients_of_what_they_made():
     assert found == pytest.approx(c, abs=1e-6)
     mono = thermal_build.fit_mono_window(np.stack([t11, e11, w, s, 1.1 * t11 / e11 - 250 / e11 + 230], 1))
     assert mono == pytest.approx(np.tile([1.1, -250, 230], (10, 1)), abs=1e-4)
+
+
+def test_an_unknown_view_is_taken_for_one_near_nadir():
+    heat = xr.DataArray(np.full((1, 1, 1), 300.0, "float32"), dims=("time", "y", "x"))
+    rest = {"emissivity": heat * 0 + 0.97, "tcwv": heat * 0 + 1.5, "sensor": "landsat8-oli"}
+    known = lst.mono_window(lwir=heat, vza=heat * 0, **rest)["lst"]
+    assert float(lst.mono_window(lwir=heat, vza=heat * np.nan, **rest)["lst"].item()) == float(known.item())
