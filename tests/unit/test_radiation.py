@@ -35,7 +35,7 @@ WAYS = [
 ]
 
 
-UNNEEDED = {("dilley_obrien", "tcwv"), ("dilley_obrien", "vapour_pressure"), ("lut", "kc")}
+UNNEEDED = {("balance", "kc"), ("dilley_obrien", "tcwv"), ("dilley_obrien", "vapour_pressure"), ("lut", "kc")}
 """One of the first two will do; without the third there is a backup."""
 
 
