@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from musyq_cube.types import JSON
 
 
+ANCILLARY = "ancillary"
+"""Quantity of scenes that are ancillary data, and how the ids of their collections begin."""
 ANY_TIME = "../.."
 """The span of what does not change with time."""
 

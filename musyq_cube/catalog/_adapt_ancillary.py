@@ -7,14 +7,11 @@ from typing import TYPE_CHECKING
 
 from musyq_cube.catalog._adapt_item import as_nodata, as_number
 from musyq_cube.quantities import QUANTITIES
-from musyq_cube.scene import ANY_TIME, Scene, Source, SourceGrid
+from musyq_cube.scene import ANCILLARY, ANY_TIME, Scene, Source, SourceGrid
 
 if TYPE_CHECKING:
     from musyq_cube.catalog._adapt_item import ItemView
     from musyq_cube.types import JSON
-
-ANCILLARY = "ancillary"
-"""Quantity of the scenes, and how the ids of their collections begin."""
 
 
 def is_ancillary(properties: JSON) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import glob
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,10 +9,11 @@ from musyq_cube.catalog._ancillary_layer import Wishes
 from musyq_cube.catalog._ancillary_raster import raster_layers
 from musyq_cube.catalog._ancillary_zarr import is_zarr, zarr_layers
 from musyq_cube.catalog._stations import looks_like_stations
-from musyq_cube.errors import CatalogError, MusyqError
+from musyq_cube.catalog.walk import below
+from musyq_cube.errors import MusyqError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
 _MAGIC = ((b"CDF", "netcdf"), (b"\x89HDF", "netcdf"), (b"GRIB", "grib"), (b"II", "image"), (b"MM", "image"))
 _HEIGHTS = (".hgt", ".hgt.zip")
@@ -44,7 +43,7 @@ def ancillary_files(paths: str | Path | Iterable[str | Path], *, every: bool = F
     """
     found = set()
     for path in [paths] if isinstance(paths, str | Path) else paths:
-        for file in _below(str(path)):
+        for file in below(str(path), is_zarr):
             named = Path(path).expanduser().absolute() == Path(file)
             if (named and every) or (kind_of(file) is not None and (every or _known(file, named=named))):
                 found.add(file)
@@ -78,21 +77,3 @@ def _known(path: str, *, named: bool) -> bool:
         return bool(zarr_layers(path, Wishes()) if kind == "zarr" else raster_layers(path, Wishes()))
     except (MusyqError, ValueError):
         return False
-
-
-def _below(path: str) -> Iterator[str]:
-    root = Path(path).expanduser()
-    if root.is_file() or is_zarr(str(root)):
-        yield str(root.absolute())
-    elif root.is_dir():
-        for folder, folders, names in os.walk(root.absolute(), followlinks=True):
-            folders[:] = sorted(f for f in folders if not f.startswith("."))
-            stores = [f for f in folders if is_zarr(os.path.join(folder, f))]  # noqa: PTH118  fast
-            folders[:] = [f for f in folders if f not in stores]
-            yield from (os.path.join(folder, n) for n in (*stores, *names) if not n.startswith("."))  # noqa: PTH118
-    else:
-        found = sorted(glob.glob(str(root), recursive=True))  # noqa: PTH207  Path.glob refuses absolute patterns
-        if not found:
-            raise CatalogError(f"{path}: no such file or folder, and nothing matches it as a pattern")
-        for match in found:
-            yield from _below(match)

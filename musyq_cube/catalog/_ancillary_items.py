@@ -15,13 +15,14 @@ import shapely
 
 from musyq_cube.catalog import layers as files
 from musyq_cube.catalog import storage
-from musyq_cube.catalog._adapt_ancillary import ANCILLARY, columns_around
+from musyq_cube.catalog._adapt_ancillary import columns_around
 from musyq_cube.catalog._ancillary_layer import longlat
 from musyq_cube.catalog.footprint import CELLS, geojson, on_earth, outline, to_lonlat
 from musyq_cube.catalog.items import grid_fields
 from musyq_cube.errors import CatalogError
 from musyq_cube.quantities import QUANTITIES
 from musyq_cube.region import split
+from musyq_cube.scene import ANCILLARY
 
 if TYPE_CHECKING:
     import datetime as dt

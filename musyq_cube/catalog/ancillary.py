@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from musyq_cube.catalog import storage
-from musyq_cube.catalog._adapt_ancillary import ANCILLARY, is_ancillary
+from musyq_cube.catalog._adapt_ancillary import is_ancillary
 from musyq_cube.catalog._ancillary_files import ancillary_files, kind_of
 from musyq_cube.catalog._ancillary_items import grid_items, station_item
 from musyq_cube.catalog._ancillary_layer import Wishes, seconds_of
@@ -22,6 +22,7 @@ from musyq_cube.catalog.write import commit, own_href, stored_item
 from musyq_cube.errors import CatalogError, MusyqError
 from musyq_cube.period import Period, parse_period
 from musyq_cube.quantities import QUANTITIES
+from musyq_cube.scene import ANCILLARY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from musyq_cube.catalog._adapt_ancillary import ANCILLARY, is_ancillary
+from musyq_cube.catalog._adapt_ancillary import is_ancillary
 from musyq_cube.catalog.adapt import adapt
 from musyq_cube.catalog.catalog import Catalog, open_catalog
 from musyq_cube.catalog.dedupe import Scenes, deduplicate
 from musyq_cube.errors import MusyqError
+from musyq_cube.scene import ANCILLARY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

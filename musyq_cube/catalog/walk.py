@@ -12,7 +12,7 @@ from musyq_cube.catalog.metadata_sentinel2 import PRODUCT_FILES
 from musyq_cube.errors import CatalogError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 
 def walk(paths: str | Path | Iterable[str | Path]) -> tuple[list[str], list[tuple[str, str]]]:
@@ -40,7 +40,7 @@ def walk(paths: str | Path | Iterable[str | Path]) -> tuple[list[str], list[tupl
     files: set[str] = set()
     failed: list[tuple[str, str]] = []
     for path in [paths] if isinstance(paths, str | Path) else paths:
-        for file in _below(str(path)):
+        for file in below(str(path)):
             if file.lower().endswith(".zip"):
                 try:
                     files.update(_members(file))
@@ -51,20 +51,37 @@ def walk(paths: str | Path | Iterable[str | Path]) -> tuple[list[str], list[tupl
     return sorted(files), failed
 
 
-def _below(path: str) -> Iterator[str]:
+def below(path: str, is_store: Callable[[str], bool] = lambda _: False) -> Iterator[str]:
+    """
+    Yield the files of a path, folder or pattern; hidden ones are passed over.
+
+    Parameters
+    ----------
+    path
+        What to look at.
+    is_store
+        Whether a folder is one thing, such as a Zarr store, and not looked into.
+
+    Raises
+    ------
+    CatalogError
+        There is no such path, and nothing matches it.
+    """
     root = Path(path).expanduser()
-    if root.is_file():
+    if root.is_file() or is_store(str(root)):
         yield str(root.absolute())
     elif root.is_dir():
         for folder, folders, names in os.walk(root.absolute(), followlinks=True):
-            folders[:] = sorted(f for f in folders if not f.startswith("."))
-            yield from (os.path.join(folder, name) for name in names if not name.startswith("."))  # noqa: PTH118  fast
+            seen = sorted(f for f in folders if not f.startswith("."))
+            stores = [f for f in seen if is_store(os.path.join(folder, f))]  # noqa: PTH118  fast
+            folders[:] = [f for f in seen if f not in stores]
+            yield from (os.path.join(folder, name) for name in (*stores, *names) if not name.startswith("."))  # noqa: PTH118
     else:
         found = sorted(glob.glob(str(root), recursive=True))  # noqa: PTH207  Path.glob refuses absolute patterns
         if not found:
             raise CatalogError(f"{path}: no such file or folder, and nothing matches it as a pattern")
         for match in found:
-            yield from _below(match)
+            yield from below(match, is_store)
 
 
 def _members(archive: str) -> list[str]:

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from musyq_cube.period import Period
     from musyq_cube.scene import Scene
 
-ANCILLARY = "ancillary"
-"""Quantity of scenes that are ancillary data."""
 FARTHEST = dt.timedelta(days=16)
 """How far beyond a period ancillary data are looked for: those of 8 and 16 days too."""
 NEAR = dt.timedelta(days=1)

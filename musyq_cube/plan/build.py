@@ -78,12 +78,13 @@ def build(order: Order) -> Plan:
     if len(stages) > 1 or stages[0].over != "composite":
         method = order.request.method if order.has_method else STAGED_METHOD
         order = dataclasses.replace(order, request=dataclasses.replace(order.request, method=method))
-    chosen = [_select(order, stage, _request(order, stage)) for stage in stages]
+    requests = [_request(order, stage) for stage in stages]
+    chosen = [_select(order, stage, request) for stage, request in zip(stages, requests, strict=True)]
     used = [scene for selection in chosen for scene in selection.scenes]
     where = order.where or _union(used or order.scenes)  # one for all stages, so that their pixels are the same
     made: list[Plan] = []
-    for stage, selection in zip(stages, chosen, strict=True):
-        made.append(_stage(order, stage, selection, where, made))
+    for stage, request, selection in zip(stages, requests, chosen, strict=True):
+        made.append(_stage(order, stage, request, selection, region=where, made=made))
     ordered = tuple(dict.fromkeys(order.request.products))
     return dataclasses.replace(made[-1], before=tuple(made[:-1]), ordered=ordered)
 
@@ -132,16 +133,19 @@ def _quantities(order: Order) -> set[str]:
     return available(order.ancillary, order.when) if order.ancillary else set()
 
 
-def _stage(order: Order, stage: Stage, selection: Selection, region: Region, made: list[Plan]) -> Plan:
+def _stage(
+    order: Order, stage: Stage, request: Request, selection: Selection, *, region: Region, made: list[Plan]
+) -> Plan:
     """Return the plan of one stage; `made` are those before it."""
-    request = _request(order, stage)
     boxes = extents(order.target, region, tiles=request.tiles)
     periods = split(parse_period(request.period), request.every, request.anchor)
     steps = tuple(_step(order, node, selection) for node in stage.nodes)
     found, used, notes = _parts(selection, boxes, periods, over=stage.over)
-    found = [_with_overpasses(order, _with_given(part, steps, made), stage) for part in found]
-    names = tuple(wanted for step in steps for wanted in _taken(step))
-    lacking = [part for part in found if _lacks(part, steps, stage) or _unknown(order, part, names)]
+    found = [_with_given(part, steps, made) for part in found]
+    if stage.over in {"products", "composite"} and any(step.at_observation for step in steps):
+        found = [_with_overpasses(order, part) for part in found]
+    names = tuple(name for step in steps for name in step.quantities)
+    lacking = [part for part in found if _lacks(part, steps) or _unknown(order, part, names)]
     found = [part for part in found if part not in lacking]
     if lacking:
         notes = [*notes, f"not made for want of inputs: {', '.join(part.name for part in lacking[:6])}"]
@@ -214,11 +218,6 @@ def _step(order: Order, node: Node, selection: Selection) -> Step:
     )  # fmt: skip
 
 
-def _taken(step: Step) -> list[str]:
-    """Return the ancillary quantities that a step takes."""
-    return [w.of[0] for w in step.recipe.algorithm.inputs_of("ancillary") if w.name in step.ancillary]
-
-
 def _parts(
     selection: Selection, boxes: list[tuple[str, GeoBox]], periods: list[Period], *, over: str
 ) -> tuple[list[Part], set[int], list[str]]:
@@ -260,10 +259,8 @@ def _check_series(found: list[Part], steps: tuple[Step, ...]) -> None:
                     )
 
 
-def _with_overpasses(order: Order, part: Part, stage: Stage) -> Part:
+def _with_overpasses(order: Order, part: Part) -> Part:
     """Return a part with the times at which scenes of the order saw it, where its products do not know their own."""
-    if stage.over not in {"products", "composite"}:
-        return part
     taken = [scene for scene in order.scenes if unwanted(scene, order.request) is None]
     inside = [scene for scene in taken if part.period.contains(scene.time)]
     if not inside:
@@ -280,15 +277,10 @@ def _falls(period: Period, whole: Period, plan: Plan, every: str | None) -> bool
     return plan.request.every == every and (period == whole or whole.contains(period.start))
 
 
-def _lacks(part: Part, steps: tuple[Step, ...], stage: Stage) -> bool:
+def _lacks(part: Part, steps: tuple[Step, ...]) -> bool:
     """Whether a product that a part has to have is not made for its period."""
     own, have = {step.product for step in steps}, {given.product for given in part.given}
-    required = {
-        of
-        for step, node in zip(steps, stage.nodes, strict=True)
-        for name, of, _ in step.needs
-        if next(w for w in node.way.inputs if w.name == name).required
-    }
+    required = {of for step in steps for name, of, _ in step.needs if step.input(name).required}
     return not required - own <= have
 
 

@@ -109,12 +109,7 @@ def estimate(plan: Plan) -> Estimate:
     layers = sum(len(step.recipe.variables(plan.bands)) for step in plan.steps)
     pixels = sum(part.grid.shape[0] * part.grid.shape[1] for part in plan.parts)
     written = int(pixels * layers * 2 * 4 / 3)
-    shape = largest_block(plan, plan.block)
-    fields = field_bytes(plan.request.rules, method, len(plan.bands), len({scene.sensor for scene in plan.scenes}))
-    block_memory = memory_of(
-        method, shape, plan.halo, observations=most, bands=len(plan.bands), layers=layers, fields=fields
-    )
-    block_memory += given_bytes(plan, shape)
+    block_memory = peak(plan, plan.block, most)
     seconds = read / DECODE_RATE + work * len(plan.bands) / 6 / REDUCE_RATE.get(method.name, DEFAULT_REDUCE_RATE)
     seconds += written / STORE_RATE + plan.task_count * BLOCK_OVERHEAD
     at_once = min(plan.workers, plan.task_count)
@@ -140,6 +135,15 @@ def total(plan: Plan) -> Estimate:
     sums = {name: sum(getattr(e, name) for e in parts) for name in ("tasks", "bytes_read", "bytes_written", "seconds")}
     most = {name: max(getattr(e, name) for e in parts) for name in ("observations", "memory_block", "memory")}
     return replace(parts[-1], **sums, **most)
+
+
+def peak(plan: Plan, size: int, observations: int) -> int:
+    """Return the projected peak of the largest block of `size` pixels, in bytes, with so many observations."""
+    method, shape, bands = get_method(plan.request.method), largest_block(plan, size), len(plan.bands)
+    layers = sum(len(step.recipe.variables(plan.bands)) for step in plan.steps)
+    fields = field_bytes(plan.request.rules, method, bands, len({scene.sensor for scene in plan.scenes}))
+    held = {"observations": observations, "bands": bands, "layers": layers, "fields": fields}
+    return memory_of(method, shape, plan.halo, **held) + given_bytes(plan, shape)
 
 
 def memory_of(

@@ -31,14 +31,13 @@ def output_key(plan: Plan, part: Part, product: str) -> str:
     """
     step = plan.step(product)
     recipe = step.recipe
-    names = tuple(w.of[0] for w in recipe.algorithm.inputs_of("ancillary") if w.name in step.ancillary)
     content = {
         "algorithm": ALGORITHM,
         "product": product,
         "way": [step.algorithm, recipe.version, step.ancillary],
         "needs": [[name, of, every, _keys(plan, part, of, every)] for name, of, every in step.needs],
-        "ancillary": sorted(scene.key for scene in plan.ancillary_of((step,), part)) if names else [],
-        "overpasses": part.overpasses if _observed(step) else (),
+        "ancillary": sorted(scene.key for scene in plan.ancillary_of((step,), part)),
+        "overpasses": part.overpasses if step.at_observation else (),
         "grid": [part.grid.crs, part.grid.transform, part.grid.shape],
         "chunk": plan.request.chunk,
         "period": str(part.period),
@@ -73,11 +72,6 @@ def _reading(plan: Plan, part: Part, step: Step) -> JSON:
         "normalize": _normalization(request),
         "scenes": sorted(plan.scenes[i].key for i in part.scenes),
     }
-
-
-def _observed(step: Step) -> bool:
-    """Whether a step takes ancillary data at the time of observation."""
-    return any(w.at == "observation" and w.name in step.ancillary for w in step.recipe.algorithm.inputs)
 
 
 def _normalization(request: Request) -> list[Any]:

@@ -13,12 +13,13 @@ from musyq_cube.grid import as_region, get_grid
 from musyq_cube.normalization import STEPS
 from musyq_cube.normalize.rules import APPLIED, choose_reference
 from musyq_cube.period import Period, parse_period
-from musyq_cube.plan.ancillary import ANCILLARY, find_ancillary
+from musyq_cube.plan.ancillary import find_ancillary
 from musyq_cube.plan.build import Order, build, is_plain
 from musyq_cube.plan.estimate import cores, memory_limit
 from musyq_cube.plan.request import Request, freeze_options, product_ids
 from musyq_cube.plan.select import LeftOut
 from musyq_cube.products.registry import get_recipe
+from musyq_cube.scene import ANCILLARY
 from musyq_cube.types import METRES_PER_DEGREE
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from musyq_cube.scene import SourceGrid
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
 
-    from musyq_cube.products.recipe import Recipe
+    from musyq_cube.products.recipe import Input, Recipe
     from musyq_cube.types import JSON
 
 
@@ -80,6 +80,24 @@ class Step:
         """The recipe with the chosen algorithm only."""
         return get_recipe(self.product).using(self.algorithm)
 
+    def input(self, name: str) -> Input:
+        """Return what the algorithm says of one of its inputs."""
+        return next(wanted for wanted in self.recipe.algorithm.inputs if wanted.name == name)
+
+    def need(self, name: str) -> tuple[str, str | None]:
+        """Return the product that plays the part of an input, and the length of its periods."""
+        return next((of, every) for wanted, of, every in self.needs if wanted == name)
+
+    @property
+    def quantities(self) -> tuple[str, ...]:
+        """The ancillary quantities that it takes."""
+        return tuple(self.input(name).of[0] for name in self.ancillary)
+
+    @property
+    def at_observation(self) -> bool:
+        """Whether it takes ancillary data at the time of observation."""
+        return any(self.input(name).at == "observation" for name in self.ancillary)
+
 
 @dataclass(frozen=True)
 class Part:
@@ -106,6 +124,11 @@ class Part:
     def geobox(self) -> GeoBox:
         """The output pixels as a GeoBox."""
         return self.grid.geobox
+
+    def block_count(self, size: int) -> int:
+        """Return the number of blocks of `size` pixels."""
+        rows, cols = self.grid.shape
+        return -(-rows // size) * -(-cols // size)
 
 
 def closure(steps: tuple[Step, ...], product: str) -> tuple[Step, ...]:

@@ -41,5 +41,4 @@ def tasks_left(plan: Plan) -> int:
 
 def blocks_left(stage: Plan, parts: frozenset[int]) -> int:
     """Return the blocks of some parts of a stage."""
-    size, grids = stage.block, [stage.parts[number].grid for number in parts]
-    return sum(-(-grid.shape[0] // size) * -(-grid.shape[1] // size) for grid in grids)
+    return sum(stage.parts[number].block_count(stage.block) for number in parts)

@@ -64,16 +64,6 @@ class Node:
         return frozenset(name for name, _ in self.inputs)
 
 
-class RefusedError(PlanError):
-    """A product that no algorithm can make of what there is; says what is missing at the bottom of the tree, once."""
-
-    def __init__(self, product: str, rejected: list[tuple[str, str]]) -> None:
-        self.product = product
-        self.rejected = rejected
-        ways = "; ".join(f"{name}: {why}" for name, why in rejected)
-        super().__init__(f"{product} cannot be made by {ways}")
-
-
 @dataclass
 class Resolver:
     """What an order can be made of, and the nodes found so far."""
@@ -119,7 +109,8 @@ class Resolver:
             node = Node(product, every, way.name, reason, quantity, needs, inputs, tuple(rejected))
             self.nodes[key] = node
             return node
-        raise RefusedError(recipe.id, rejected)
+        ways = "; ".join(f"{name}: {why}" for name, why in rejected)
+        raise PlanError(f"{recipe.id} cannot be made by {ways}")
 
     def _ways(self, recipe: Recipe) -> tuple[Algorithm, ...]:
         forced = self.forced.get(recipe.name)

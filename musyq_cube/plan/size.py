@@ -6,8 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from musyq_cube.errors import PlanError
-from musyq_cube.methods import get_method
-from musyq_cube.plan.estimate import count_observations, field_bytes, given_bytes, largest_block, memory_of
+from musyq_cube.plan.estimate import count_observations, peak
 
 if TYPE_CHECKING:
     from musyq_cube.plan.value import Plan
@@ -39,9 +38,4 @@ def block_size(draft: Plan, asked: int | None) -> int:
 def _peak(draft: Plan, size: int) -> int:
     """Return the projected peak of the fullest block of a size, all scenes of a part taken to reach it."""
     most = max(count_observations([draft.scenes[i] for i in part.scenes], draft.request.by) for part in draft.parts)
-    layers = sum(len(step.recipe.variables(draft.bands)) for step in draft.steps)
-    method, shape = get_method(draft.request.method), largest_block(draft, size)
-    sensors = len({scene.sensor for scene in draft.scenes})
-    fields = field_bytes(draft.request.rules, get_method(draft.request.method), len(draft.bands), sensors)
-    held = {"observations": most, "bands": len(draft.bands), "layers": layers, "fields": fields}
-    return memory_of(method, shape, draft.halo, **held) + given_bytes(draft, shape)
+    return peak(draft, size, most)

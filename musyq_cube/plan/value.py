@@ -100,7 +100,7 @@ class Plan:
 
     def ancillary_of(self, steps: Iterable[Step], part: Part) -> tuple[Scene, ...]:
         """Return the ancillary data that some steps take for a part."""
-        names = [w.of[0] for s in steps for w in s.recipe.algorithm.inputs_of("ancillary") if w.name in s.ancillary]
+        names = [name for step in steps for name in step.quantities]
         return during(providing(self.ancillary, names), part.period) if names else ()
 
     def step(self, product: str) -> Step:
@@ -136,7 +136,7 @@ class Plan:
     @property
     def task_count(self) -> int:
         """Blocks of all the parts."""
-        return sum(_ceil(n.grid.shape[0], self.block) * _ceil(n.grid.shape[1], self.block) for n in self.parts)
+        return sum(part.block_count(self.block) for part in self.parts)
 
     def blocks(self) -> Iterator[PlanBlock]:
         """Iterate over the blocks, part by part and row by row, each with the scenes that it needs."""
@@ -312,10 +312,6 @@ def narrowest(grid: SourceGrid) -> float:
     top, bottom = grid.transform[5], grid.transform[5] + grid.shape[0] * grid.transform[4]
     shrink = max(math.cos(math.radians(min(max(abs(top), abs(bottom)), 90.0))), 0.01)
     return min(width * shrink, height) * METRES_PER_DEGREE
-
-
-def _ceil(length: int, size: int) -> int:
-    return -(-length // size)
 
 
 def _unshared(here: dict[str, str], there: dict[str, str]) -> tuple[list[str], list[str]]:

@@ -8,6 +8,32 @@ import numpy as np
 import xarray as xr
 
 
+def elementwise(kernel: Any, *given: Any, outputs: int = 1, **fixed: Any) -> Any:
+    """
+    Call a kernel on arrays that broadcast, as they are, and return float32, a tuple where there are several results.
+
+    Parameters
+    ----------
+    kernel
+        A function of arrays.
+    given
+        Its arguments: DataArrays, eager or lazy, arrays or numbers.
+    outputs
+        Number of results.
+    fixed
+        What it takes besides, the same for all pixels.
+    """
+    return xr.apply_ufunc(
+        kernel,
+        *given,
+        kwargs=fixed,
+        output_core_dims=[[]] * outputs,
+        dask="parallelized",
+        output_dtypes=["float32"] * outputs,
+        keep_attrs=False,
+    )
+
+
 def apply_kernel(
     kernel: Any, *given: Any, core: list[list[str]] | None = None, out: list[list[str]] | None = None
 ) -> tuple[xr.DataArray, ...]:

@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import xarray as xr
+
+from musyq_cube.kernels.canopy import invert
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -84,6 +87,19 @@ def inverse(quantity: str, sensor: str) -> Inverse:
         name = next(n for n in (like(sensor), *REFERENCES) if f"{n}.{kind}.tops" in file)
         table, plane = (_unpacked(file, name, kind, quantity, part) for part in ("table", "plane"))
         return Inverse(file[f"{name}.{kind}.tops"], table, plane, file[f"{name}.{kind}.water"])
+
+
+def retrieve(table: Inverse, *bands: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray, xr.DataArray]:
+    """Return value, spread and cost of the simulated canopies that explain three bands (NaN: not seen) best."""
+    made: tuple[xr.DataArray, xr.DataArray, xr.DataArray] = xr.apply_ufunc(
+        invert,
+        *bands,
+        kwargs={"tops": table.tops, "table": table.table, "plane": table.plane},
+        output_core_dims=[[], [], []],
+        dask="parallelized",
+        output_dtypes=["float32"] * 3,
+    )
+    return made
 
 
 def _unpacked(file: dict[str, Array], name: str, kind: str, quantity: str, part: str) -> Array:

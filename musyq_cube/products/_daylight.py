@@ -42,7 +42,7 @@ def daylight(like: xr.DataArray) -> Daylight:
     >>> round(float(found.length[0, 0]), 1), round(float(found.noon[0, 0]), 2)
     (14.9, 18.99)
     """
-    lon, lat = _places(like)
+    lon, lat = places_of(like)
     if "time" not in like.coords or like["time"].ndim:
         raise PlanError("the length of the day needs a date: give the inputs one scalar coordinate `time`")
     declination, equation = _sun(like["time"].values)
@@ -79,11 +79,18 @@ def _sun(time: Any) -> tuple[float, float]:
     return float(declination_spencer71(number)), float(equation_of_time_spencer71(number)) / 60.0
 
 
-def _places(like: xr.DataArray) -> tuple[Any, Any]:
-    """Return longitude and latitude of every pixel, degrees."""
+def places_of(like: xr.DataArray) -> tuple[Any, Any]:
+    """
+    Return longitude and latitude of every pixel, degrees.
+
+    Raises
+    ------
+    PlanError
+        If the array does not say where it is.
+    """
     crs = like.coords["spatial_ref"].attrs.get("crs_wkt") if "spatial_ref" in like.coords else None
     if crs is None or not {"y", "x"} <= set(like.coords):
-        raise PlanError("the length of the day needs a place: give the inputs their coordinates y, x and spatial_ref")
+        raise PlanError("the sun needs a place: give the inputs their coordinates y, x and spatial_ref")
     from pyproj import Transformer
 
     x, y = np.meshgrid(like["x"].values, like["y"].values)

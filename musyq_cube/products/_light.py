@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from musyq_cube.errors import PlanError
+from musyq_cube.products._daylight import places_of
 
 SOLAR_CONSTANT = 1366.667
 """W m⁻²: 0.0820 MJ m⁻² min⁻¹, as in FAO-56."""
@@ -55,7 +56,7 @@ def extraterrestrial(like: xr.DataArray) -> xr.DataArray:
     day = like["time"].values.astype("datetime64[D]")
     angle = 2.0 * np.pi / 365.0 * (int((day - day.astype("datetime64[Y]")).astype(int)) + 1)
     distance, declination = 1.0 + 0.033 * np.cos(angle), 0.409 * np.sin(angle - 1.39)
-    latitude = np.radians(_latitudes(like))
+    latitude = np.radians(places_of(like)[1])
     sunset = np.arccos(np.clip(-np.tan(latitude) * np.tan(declination), -1.0, 1.0))  # ±1: polar night, midnight sun
     height = sunset * np.sin(latitude) * np.sin(declination)
     height = height + np.cos(latitude) * np.cos(declination) * np.sin(sunset)
@@ -94,13 +95,3 @@ def daily_par(
     seen = share * kc * clear * extraterrestrial(par)
     made: xr.DataArray = seen.where(kc.notnull(), par).astype("float32")
     return made
-
-
-def _latitudes(like: xr.DataArray) -> np.ndarray[Any, Any]:
-    crs = like.coords["spatial_ref"].attrs.get("crs_wkt") if "spatial_ref" in like.coords else None
-    if crs is None or not {"y", "x"} <= set(like.coords):
-        raise PlanError("the light of a day needs a place: give the inputs their coordinates y, x and spatial_ref")
-    from pyproj import Transformer
-
-    x, y = np.meshgrid(like["x"].values, like["y"].values)
-    return np.asarray(Transformer.from_crs(crs, 4326, always_xy=True).transform(x, y)[1])

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-import xarray as xr
 
-from musyq_cube.kernels.canopy import invert
-from musyq_cube.products._canopy import fit, inverse
+from musyq_cube.products._canopy import fit, inverse, retrieve
 from musyq_cube.products.leaf_area import WORST_COST
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 Array: TypeAlias = Any
 """A float, a numpy array or a DataArray."""
@@ -142,14 +143,6 @@ def _invert(
     quantity: str, bands: tuple[xr.DataArray, xr.DataArray, xr.DataArray], sensor: str
 ) -> tuple[xr.DataArray, xr.DataArray]:
     """Return value and spread where a simulated canopy explains what is seen."""
-    table = inverse(quantity, sensor)
-    value, spread, cost = xr.apply_ufunc(
-        invert,
-        *bands,
-        kwargs={"tops": table.tops, "table": table.table, "plane": table.plane},
-        output_core_dims=[[], [], []],
-        dask="parallelized",
-        output_dtypes=["float32"] * 3,
-    )
+    value, spread, cost = retrieve(inverse(quantity, sensor), *bands)
     kept = (cost <= WORST_COST) & bands[2].notnull()
     return value.where(kept), spread.where(kept)

@@ -15,12 +15,11 @@ from musyq_cube.products._apply import apply_kernel
 from musyq_cube.products._daylight import daylight, sine_of_day
 from musyq_cube.products._light import extraterrestrial
 from musyq_cube.products.latent_heat import STANDARD_PRESSURE, saturation_vapour_pressure
+from musyq_cube.products.longwave import SIGMA
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-SIGMA = 5.670374e-8
-"""Stefan-Boltzmann constant, W m-2 K-4."""
 EMISSIVITY = 0.97
 """Broadband, of land under plants, where only the air temperature is known (MOD16)."""
 LEAST_SUN = 100.0

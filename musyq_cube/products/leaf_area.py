@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-import xarray as xr
 
-from musyq_cube.kernels.canopy import invert
-from musyq_cube.products._canopy import fit, inverse
+from musyq_cube.products._canopy import fit, inverse, retrieve
 from musyq_cube.products._classes import by_class
 from musyq_cube.products.indices import ndvi as ndvi_of
 from musyq_cube.types import QA
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import xarray as xr
 
     from musyq_cube.products._canopy import Inverse
 
@@ -92,6 +92,7 @@ def lai(
 
     Examples
     --------
+    >>> import xarray as xr
     >>> made = lai(xr.DataArray([0.42]), xr.DataArray([0.03]), xr.DataArray([0.18]))
     >>> made["lai"].round(0).item()
     3.0
@@ -122,6 +123,7 @@ def fpar(
 
     Examples
     --------
+    >>> import xarray as xr
     >>> made = fpar(xr.DataArray([0.42]), xr.DataArray([0.03]), xr.DataArray([0.18]))
     >>> 0.7 < made["fpar"].item() < 0.95
     True
@@ -269,16 +271,7 @@ def _retrieve(
     """Return value, spread, the backup's value where there is vegetation, and whether the first is to be kept."""
     table = inverse(quantity, sensor)
     red, nir, swir = _land(bands, water, table)
-    value, spread, cost = xr.apply_ufunc(
-        invert,
-        red,
-        nir,
-        red * np.nan if swir is None else swir,
-        kwargs={"tops": table.tops, "table": table.table, "plane": table.plane},
-        output_core_dims=[[], [], []],
-        dask="parallelized",
-        output_dtypes=["float32"] * 3,
-    )
+    value, spread, cost = retrieve(table, red, nir, red * np.nan if swir is None else swir)
     ndvi = ndvi_of(nir, red)
     return value, spread, backup(ndvi.where((ndvi > SOIL_NDVI) & (ndvi < 1))), cost <= WORST_COST
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -11,10 +11,8 @@ import xarray as xr
 from musyq_cube.kernels import radiation as kernel
 from musyq_cube.kernels.sky import sky
 from musyq_cube.products import _cloud, _sky, _visible
+from musyq_cube.products._apply import elementwise
 from musyq_cube.types import QA
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 SOLAR_CONSTANT = 1361.1
 """W m⁻² at one astronomical unit (Gueymard 2018, doi:10.1016/j.solener.2018.04.001)."""
@@ -153,7 +151,7 @@ def lookup(
     """
     tables = _sky.tables(sensor)
     inputs = (blue, red, sza, vza, raa, surface_blue, surface_red, ozone, surface_pressure, aod)
-    haze, cloud = _apply(partial(sky, tables=tables), *inputs, outputs=2)
+    haze, cloud = elementwise(partial(sky, tables=tables), *inputs, outputs=2)
     flux, clear = under(sza, haze, cloud, tcwv, ozone, surface_pressure, albedo)
     return {"dsr": flux, "kc": flux / clear.where(clear > 0.0)}
 
@@ -165,7 +163,7 @@ def under(sza: Any, aod: Any, cod: Any, tcwv: Any, ozone: Any, pressure: Any, al
     Parameters as in `clear_sky`; `cod` is the optical depth of cloud at 0.55 µm.
     """
     tables = _cloud.tables()
-    flux, clear = _apply(
+    flux, clear = elementwise(
         partial(kernel.all_sky, cloud=tables),
         sza, aod, cod, tcwv, ozone, pressure, albedo, irradiance_outside(sza),
         outputs=2,
@@ -222,7 +220,7 @@ def heliosat_index(red: xr.DataArray, sza: xr.DataArray) -> xr.DataArray:
     ground = _ground(seen, slot).isel(slot=xr.DataArray(slot, dims="time"))
     cosine = np.cos(np.radians(sza))
     cloud = 0.78 - 0.13 * (1.0 - np.exp(-4.0 * cosine**5))
-    index: xr.DataArray = _apply(kernel.sky_index, seen, ground, cloud)
+    index: xr.DataArray = elementwise(kernel.sky_index, seen, ground, cloud)
     return index
 
 
@@ -284,7 +282,7 @@ def par(
     """
     tables = _visible.tables()
     known = np.isfinite(kc)
-    share = _apply(partial(kernel.visible_share, tables=tables), sza, aod, tcwv, kc.where(known, 1.0))
+    share = elementwise(partial(kernel.visible_share, tables=tables), sza, aod, tcwv, kc.where(known, 1.0))
     backup = (~known & np.isfinite(dsr)).astype("uint16") * np.uint16(QA.BACKUP)
     return {"par": dsr * share.where(known | np.isnan(share), PAR_SHARE), "qa": backup * np.isfinite(share)}
 
@@ -292,15 +290,3 @@ def par(
 def par_share(dsr: xr.DataArray) -> xr.DataArray:
     """Return 0.45 of downward shortwave radiation, W m⁻² (MOD17)."""
     return PAR_SHARE * dsr
-
-
-def _apply(function: Callable[..., Any], *inputs: Any, outputs: int = 1) -> Any:
-    """Apply a kernel to arrays that broadcast, eager or lazy."""
-    return xr.apply_ufunc(
-        function,
-        *inputs,
-        output_core_dims=[[]] * outputs,
-        dask="parallelized",
-        output_dtypes=["float32"] * outputs,
-        keep_attrs=False,
-    )

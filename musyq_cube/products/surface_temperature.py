@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import xarray as xr
 
 from musyq_cube.kernels import thermal as kernel
 from musyq_cube.kernels.brdf import MAX_VZA
+from musyq_cube.products._apply import elementwise
 from musyq_cube.products._tables import rows_of
 from musyq_cube.types import QA
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 Layers: TypeAlias = "dict[str, xr.DataArray]"
 
@@ -78,7 +76,7 @@ def split_window(
     (coefficients,) = rows_of("split_window", sensor)
     vapour = TYPICAL_VAPOUR if tcwv is None else tcwv
     inputs = (lwir11, lwir12, emissivity, emissivity_difference, vapour)
-    return _seen(_apply(kernel.split_window, *inputs, coefficients=np.array(coefficients)), vza)
+    return _seen(elementwise(kernel.split_window, *inputs, coefficients=np.array(coefficients)), vza)
 
 
 def generalized_split_window(
@@ -124,7 +122,7 @@ def generalized_split_window(
     if tcwv is None:
         rows = rows[-1:]
     inputs = (lwir11, lwir12, emissivity, emissivity_difference, TYPICAL_VAPOUR if tcwv is None else tcwv)
-    return _seen(_apply(kernel.generalized_split_window, *inputs, rows=rows), vza)
+    return _seen(elementwise(kernel.generalized_split_window, *inputs, rows=rows), vza)
 
 
 def single_channel(lwir: xr.DataArray, emissivity: xr.DataArray, tcwv: xr.DataArray, *, sensor: str) -> Layers:
@@ -167,7 +165,7 @@ def single_channel(lwir: xr.DataArray, emissivity: xr.DataArray, tcwv: xr.DataAr
     def solve(t: Any, e: Any, w: Any) -> Any:
         return kernel.single_channel(kernel.planck(t, wavelength), t, e, w, wavelength, psi)
 
-    lst = _apply(solve, lwir, emissivity, tcwv)
+    lst = elementwise(solve, lwir, emissivity, tcwv)
     low, high = SINGLE_CHANNEL_VAPOUR
     beyond = ((tcwv < low) | (tcwv > high)) & lst.notnull()
     return with_hour(lst) | {"qa": beyond.astype("uint16") * np.uint16(QA.OUT_OF_RANGE)}
@@ -217,7 +215,7 @@ def mono_window(
     vapour: Any = TYPICAL_VAPOUR if tcwv is None else tcwv
     if vza is not None:
         vapour = vapour / np.cos(np.deg2rad(vza.fillna(0.0).clip(0.0, FARTHEST_VIEW)))
-    return _seen(_apply(kernel.mono_window, lwir, emissivity, vapour, rows=rows), vza)
+    return _seen(elementwise(kernel.mono_window, lwir, emissivity, vapour, rows=rows), vza)
 
 
 def radiative_transfer(
@@ -253,7 +251,7 @@ def radiative_transfer(
     295.19
     """
     k1, k2 = RADIATION_CONSTANTS[sensor]
-    return with_hour(_apply(kernel.radiative_transfer, trad, atran, urad, drad, emis, k1=k1, k2=k2))
+    return with_hour(elementwise(kernel.radiative_transfer, trad, atran, urad, drad, emis, k1=k1, k2=k2))
 
 
 def provided(lst: xr.DataArray) -> Layers:
@@ -317,10 +315,3 @@ def _seen(lst: xr.DataArray, vza: xr.DataArray | None) -> Layers:
     layers = with_hour(lst.where(~(vza > FARTHEST_VIEW)))  # an unknown view is taken for one near nadir
     oblique = (vza > MAX_VZA) & layers["lst"].notnull()
     return layers | {"qa": oblique.astype("uint16") * np.uint16(QA.HIGH_VIEW)}
-
-
-def _apply(function: Callable[..., Any], *arrays: Any, **fixed: Any) -> xr.DataArray:
-    made: xr.DataArray = xr.apply_ufunc(
-        function, *arrays, kwargs=fixed, dask="parallelized", output_dtypes=["float32"], keep_attrs=False
-    )
-    return made

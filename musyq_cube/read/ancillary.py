@@ -16,6 +16,7 @@ from musyq_cube.quantities import QUANTITIES, derivable, derivation, quantity
 from musyq_cube.read._series import Derived, Grids, Stations, frame_of, pixel_size, warp
 from musyq_cube.read._times import seconds
 from musyq_cube.read.warp import read_values
+from musyq_cube.scene import ANCILLARY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -81,7 +82,7 @@ def read_ancillary(
     CatalogError
         An unknown quantity.
     """
-    known = [scene for scene in scenes if scene.quantity == "ancillary"]
+    known = [scene for scene in scenes if scene.quantity == ANCILLARY]
     when = None if period is None else parse_period(period)
     asked = None if times is None else seconds(times)
     if asked is not None and asked.ndim == 2 and asked.shape != tuple(geobox.shape):
@@ -126,7 +127,7 @@ def available(scenes: Iterable[Scene], period: PeriodLike | None = None) -> set[
     spans: dict[tuple[str, str], list[tuple[dt.datetime, dt.datetime]]] = defaultdict(list)
     have = set()
     for scene in scenes:
-        if scene.quantity != "ancillary":
+        if scene.quantity != ANCILLARY:
             continue
         for name in scene.sources:
             if when is None or scene.is_static or QUANTITIES[name].static:

@@ -11,7 +11,7 @@ import xarray as xr
 from musyq_cube.composite import Observations, reduce_qa
 from musyq_cube.products.compute import EVIDENCE, evaluate
 from musyq_cube.run.evidence import of_step
-from musyq_cube.run.inputs import Inputs
+from musyq_cube.run.inputs import Inputs, middle_of
 from musyq_cube.store.packing import pack, unpack
 from musyq_cube.types import QA
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from musyq_cube.plan.parts import Step
-    from musyq_cube.products.recipe import Input
     from musyq_cube.run.observe import Observer
     from musyq_cube.run.report import BlockTask
     from musyq_cube.variable import Variable
@@ -123,15 +122,12 @@ def _taken(step: Step, inputs: Inputs, made: Mapping[str, xr.Dataset], times: An
     given: Arrays = {}
     sigma: Arrays = {}
     for name, of, _ in step.needs:
-        wanted = _input(step, name)
         if inputs.taken(step, name):
             given[name], spread = inputs.product(step, name)
         elif of in made:
-            layers = {
-                v.name: v
-                for v in next(s for s in inputs.task.steps if s.product == of).recipe.variables(inputs.task.bands)
-            }
-            layer = wanted.layer or step_layer(made[of])
+            recipe = next(other for other in inputs.task.steps if other.product == of).recipe
+            layers = {v.name: v for v in recipe.variables(inputs.task.bands)}
+            layer = step.input(name).layer or next(iter(layers))
             given[name], spread = (_stored(made[of], layers, n) for n in (layer, f"{layer}_unc"))
         else:
             continue  # one that it can do without
@@ -146,22 +142,14 @@ def _dated(task: BlockTask, given: Arrays) -> Arrays:
     """Return inputs with the middle of the period as their time, where none is a series: the sun of that day counts."""
     if any("time" in values.dims for values in given.values()):
         return given
-    middle = np.datetime64(task.period.middle.replace(tzinfo=None), "ns")
-    return {name: values.assign_coords(time=middle) for name, values in given.items()}
+    return {name: values.assign_coords(time=middle_of(task.period)) for name, values in given.items()}
 
 
 def _stored(ds: xr.Dataset, layers: Mapping[str, Variable], name: str) -> Any:
     """Return a layer as it will be stored: what is made of it is the same, whether it was made just now or long ago."""
     if name not in ds:
         return None
-    if name not in layers:
-        return ds[name]  # a band of a mosaic, which no later step takes from here
     return ds[name].copy(data=unpack(pack(ds[name].values, layers[name])[0], layers[name]))
-
-
-def step_layer(ds: xr.Dataset) -> str:
-    """Return the first layer of a product."""
-    return str(next(iter(ds.data_vars)))
 
 
 def _observed(step: Step, seen: xr.Dataset, bands: set[str]) -> Arrays:
@@ -222,10 +210,6 @@ def _with_evidence(out: Arrays, evidence: Mapping[str, xr.DataArray], coords: Ma
 
 def _flat(values: xr.DataArray) -> xr.DataArray:
     return values.transpose("y", "x")
-
-
-def _input(step: Step, name: str) -> Input:
-    return next(wanted for wanted in step.recipe.algorithm.inputs if wanted.name == name)
 
 
 def _sensor(task: BlockTask) -> str:

@@ -12,6 +12,7 @@ from odc.geo.xr import xr_coords
 
 from musyq_cube.errors import ReadError
 from musyq_cube.period import split
+from musyq_cube.products import get_recipe
 from musyq_cube.quantities import QUANTITIES
 from musyq_cube.read.ancillary import read_ancillary
 from musyq_cube.store.open import open_item
@@ -57,10 +58,8 @@ class Inputs:
 
     def taken(self, step: Step, name: str) -> list[Given]:
         """Return the published products that play the part of an input of a step; none if it is made in the stage."""
-        of, every = next((of, every) for wanted, of, every in step.needs if wanted == name)
-        wanted = next(w for w in step.recipe.algorithm.inputs if w.name == name)
-        found = self.given(of, every)
-        return found if wanted.every is not None else [g for g in found if g.period == self.task.period]
+        found = self.given(*step.need(name))
+        return found if step.input(name).every is not None else [g for g in found if g.period == self.task.period]
 
     def layer(self, given: Given, name: str) -> xr.DataArray | None:
         """Return a layer of a product on the rectangle, NaN (or FILL) beyond its edges; None where it has none."""
@@ -78,15 +77,13 @@ class Inputs:
 
         (y, x); (time, y, x) for a series, with the middles of its periods as time.
         """
-        of = next(of for wanted, of, _ in step.needs if wanted == name)
-        wanted = next(w for w in step.recipe.algorithm.inputs if w.name == name)
-        found = self.taken(step, name)
-        layer = wanted.layer or _first_layer(of)
+        (of, _), wanted, found = step.need(name), step.input(name), self.taken(step, name)
+        layer = wanted.layer or get_recipe(of).layers[0].name
         values = [self.layer(g, layer) for g in found]
         spread = [self.layer(g, f"{layer}_unc") for g in found]
         if wanted.every is None:
             return self._one(values[0], of, layer), spread[0]
-        times = [_middle(g.period) for g in found]
+        times = [middle_of(g.period) for g in found]
         return _along(values, times), None if any(s is None for s in spread) else _along(spread, times)
 
     def series(self, step: Step) -> list[Period]:
@@ -106,13 +103,13 @@ class Inputs:
         times
             Of the observations; None: of the overpasses of the period, over which the mean is taken.
         """
-        wanted = next(w for w in step.recipe.algorithm.inputs if w.name == name)
+        wanted = step.input(name)
         quantity, at = wanted.of[0], wanted.at
         if at == "observation" and (times is not None or self.task.overpasses):
             return self._observed(quantity, times)
         at = "mean" if at == "observation" else at
         if (periods := self.series(step)) and not QUANTITIES[quantity].static:
-            return _along([self._over(quantity, at, p) for p in periods], [_middle(p) for p in periods])
+            return _along([self._over(quantity, at, p) for p in periods], [middle_of(p) for p in periods])
         return self._over(quantity, at, self.task.period)
 
     def _observed(self, quantity: str, times: Any) -> xr.DataArray:
@@ -189,7 +186,8 @@ class Inputs:
         return values
 
 
-def _middle(period: Period) -> np.datetime64:
+def middle_of(period: Period) -> np.datetime64:
+    """Return the middle of a period as numpy has times."""
     return np.datetime64(period.middle.replace(tzinfo=None), "ns")
 
 
@@ -197,9 +195,3 @@ def _along(arrays: Sequence[xr.DataArray | None], times: list[np.datetime64]) ->
     found = [(array, time) for array, time in zip(arrays, times, strict=True) if array is not None]
     stacked = np.stack([array.values for array, _ in found])
     return xr.DataArray(stacked, dims=("time", "y", "x"), coords={"time": [time for _, time in found]})
-
-
-def _first_layer(product: str) -> str:
-    from musyq_cube.products import get_recipe
-
-    return get_recipe(product).layers[0].name
